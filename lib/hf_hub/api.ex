@@ -399,6 +399,9 @@ defmodule HfHub.Api do
   @doc """
   Returns the names of the splits of a dataset's configuration, from the same sources as `dataset_configs/2`.
 
+  A configuration that does not exist is an error of kind `:entry_not_found`, and a card without a default configuration, or
+  of another form than that of `datasets`, one of kind `:bad_request`.
+
   ## Options
 
   #{Options.docs(Tables.splits())}

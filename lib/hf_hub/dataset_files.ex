@@ -22,7 +22,7 @@ defmodule HfHub.DatasetFiles do
   """
 
   alias HfHub.Api.TreeEntry
-  alias HfHub.DatasetFiles.{DatasetParquetEntry, Formats, Layout, Patterns, Selection, Splits, Viewer}
+  alias HfHub.DatasetFiles.{DatasetParquetEntry, Formats, Layout, Patterns, Place, Selection, Splits, Viewer}
   alias HfHub.{Api, Error, Options, RepoRef}
 
   @options [
@@ -69,7 +69,7 @@ defmodule HfHub.DatasetFiles do
            Api.list_repo_tree(RepoRef.again(ref), [repo_type: ref.repo_type, recursive: true] ++ at),
          {:ok, card} <- card(ref, at),
          {tree, card} = Selection.within(tree, card, ref.path),
-         :ok <- unmistaken(ref, Patterns.mistake(card, config)) do
+         :ok <- Place.check_card({:hub, ref}, card, config) do
       case Patterns.from_card(card, config) do
         nil ->
           from_tree(tree, config, split)
@@ -179,13 +179,6 @@ defmodule HfHub.DatasetFiles do
   end
 
   defp card(_ref, _at), do: {:ok, nil}
-
-  defp unmistaken(_ref, nil), do: :ok
-
-  defp unmistaken(ref, mistake) do
-    message = "the card of dataset #{inspect(ref.repo_id)} #{mistake}"
-    {:error, Error.new(:bad_request, message, repo_id: ref.repo_id, revision: ref.revision)}
-  end
 
   defp found(paths, config, split, ref \\ %{repo_id: nil, revision: nil})
 

@@ -224,6 +224,23 @@ defmodule HfHub.DatasetFilesTest do
     assert {:ok, ["en/train.csv"]} = DatasetFiles.resolve(id, "en", "train", ask(context))
   end
 
+  test "the splits of no configuration are those of the default one, which the card has to name", context do
+    configs =
+      "configs: [{config_name: a, data_files: {train: a.csv}}, {config_name: b, data_files: {test: b.csv}"
+
+    ask = ask(context)
+    files = &%{"README.md" => "---\n#{configs}#{&1}\n---\n", "a.csv" => "n", "b.csv" => "n"}
+    id = dataset(context, files.("}]"))
+    assert {:error, %Error{kind: :bad_request, message: message}} = Api.dataset_splits(id, ask)
+    assert message =~ ~s(the card of dataset "#{id}" lists the configurations "a", "b")
+    assert {:ok, ["test"]} = Api.dataset_splits(id, [config: "b"] ++ ask)
+
+    id = dataset(context, files.(", default: true}]"))
+    assert {:ok, ["test"]} = Api.dataset_splits(id, ask)
+    assert {:error, %Error{kind: :entry_not_found} = error} = Api.dataset_splits(id, [config: "c"] ++ ask)
+    assert error.message == ~s(dataset "#{id}" has no configuration "c"; its configurations are "a", "b")
+  end
+
   test "malformed cards and responses have no configurations" do
     for card <- [nil, 1, %{}, %{"configs" => 1}, %{"configs" => [1, %{}]}, %{"dataset_info" => "x"}],
         do: assert(Layout.from_card(card) == [])

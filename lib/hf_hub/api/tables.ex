@@ -169,7 +169,9 @@ defmodule HfHub.Api.Tables do
   def splits do
     config = [
       type: :string,
-      doc: "Configuration. Defaults to `\"default\"` if it exists, else the first."
+      doc:
+        "Configuration. Defaults to the default one: that of the card, else `\"default\"` or the first. Required if the card " <>
+          "lists several without a default one."
     ]
 
     [config: config] ++ at_revision()
@@ -228,7 +230,8 @@ defmodule HfHub.Api.Tables do
     ]
   end
 
-  defp path_in_repo, do: [type: :string, doc: "Folder to list. Defaults to the whole repository."]
+  defp path_in_repo,
+    do: [type: :string, doc: "Folder to list, relative to that of the reference. Defaults to all of it."]
 
   defp facet(what, example),
     do: [type: @one_or_many, doc: "#{what} to filter by, one or several, such as `\"#{example}\"`."]

@@ -4,7 +4,7 @@ defmodule HfHub.DatasetFiles.Layout do
   @moduledoc false
 
   alias HfHub.Api.TreeEntry
-  alias HfHub.DatasetFiles.{Patterns, Selection, Viewer}
+  alias HfHub.DatasetFiles.{Patterns, Place, Selection, Viewer}
   alias HfHub.{Api, DatasetFiles, Error, Options, RepoRef, Request}
 
   @typedoc "Configurations in order, each with its splits; without splits if a source only has names."
@@ -13,18 +13,37 @@ defmodule HfHub.DatasetFiles.Layout do
   @doc "Returns the names of the configurations."
   @spec configs(HfHub.repo(), keyword()) :: {:ok, [String.t()]} | {:error, Error.t()}
   def configs(repo_id, opts) do
-    first_of(repo_id, opts, fn layout -> for {config, _splits} <- layout, do: config end)
+    with {:ok, ref} <- RepoRef.resolve(repo_id, [only: :dataset] ++ opts), do: names_of(ref, opts)
   end
 
   @doc "Returns the names of the splits of a configuration."
   @spec splits(HfHub.repo(), keyword()) :: {:ok, [String.t()]} | {:error, Error.t()}
   def splits(repo_id, opts) do
-    first_of(repo_id, opts, fn layout ->
-      case List.keyfind(layout, opts[:config] || default(layout), 0) do
-        {_config, splits} -> splits
-        nil -> []
-      end
-    end)
+    with {:ok, ref} <- RepoRef.resolve(repo_id, [only: :dataset] ++ opts),
+         {:ok, []} <- first_of(ref, opts, &chosen/2, &splits_of(&1, opts[:config])),
+         do: no_splits(ref, opts)
+  end
+
+  defp names_of(ref, opts),
+    do: first_of(ref, opts, &card/2, fn layout -> for {config, _splits} <- layout, do: config end)
+
+  defp splits_of(layout, config) do
+    case List.keyfind(layout, config || default(layout), 0) do
+      {_config, splits} -> splits
+      nil -> []
+    end
+  end
+
+  # A dataset without data has no splits; a configuration that no source has is a mistake of the caller.
+  defp no_splits(ref, opts) do
+    config = opts[:config]
+
+    with false <- config == nil, {:ok, names} <- names_of(ref, opts), false <- config in names do
+      Place.missing({:hub, ref}, "configuration", config, names)
+    else
+      true -> {:ok, []}
+      error -> error
+    end
   end
 
   @doc "Returns the layout in a card's metadata."
@@ -61,23 +80,31 @@ defmodule HfHub.DatasetFiles.Layout do
 
   def from_viewer(_other), do: []
 
-  defp first_of(repo_id, opts, pick) do
-    with {:ok, ref} <- RepoRef.resolve(repo_id, [only: :dataset] ++ opts) do
-      sources = if ref.path, do: [&below/2], else: [&card/2, &infos/2, &viewer/2, &tree/2]
+  defp first_of(ref, opts, card, pick) do
+    sources = if ref.path, do: [&below/2], else: [card, &infos/2, &viewer/2, &tree/2]
 
-      Enum.reduce_while(sources, {:ok, []}, fn source, nothing ->
-        case source.(ref, opts) do
-          {:ok, layout} -> if (found = pick.(layout)) == [], do: {:cont, nothing}, else: {:halt, {:ok, found}}
-          {:error, error} -> {:halt, {:error, error}}
-        end
-      end)
+    Enum.reduce_while(sources, {:ok, []}, fn source, nothing ->
+      case source.(ref, opts) do
+        {:ok, layout} -> if (found = pick.(layout)) == [], do: {:cont, nothing}, else: {:halt, {:ok, found}}
+        {:error, error} -> {:halt, {:error, error}}
+      end
+    end)
+  end
+
+  defp card(ref, opts), do: with({:ok, data} <- card_data(ref, opts), do: {:ok, from_card(data)})
+
+  # The configurations of the card, or the wanted one only if the card lists it.
+  defp chosen(ref, opts) do
+    with {:ok, data} <- card_data(ref, opts),
+         :ok <- Place.check_card({:hub, ref}, data, opts[:config]) do
+      layout = from_card(data)
+      about = Patterns.about(data, opts[:config])
+      {:ok, if(about, do: [List.keyfind(layout, about["config_name"], 0)], else: layout)}
     end
   end
 
-  defp card(ref, opts) do
-    with {:ok, info} <- Api.dataset_info(RepoRef.again(ref), at(ref, opts)),
-         do: {:ok, from_card(info.card_data)}
-  end
+  defp card_data(ref, opts),
+    do: with({:ok, info} <- Api.dataset_info(RepoRef.again(ref), at(ref, opts)), do: {:ok, info.card_data})
 
   defp infos(ref, opts) do
     Request.repo(:get, "/datasets/*repo/resolve/:revision/*path", ref, opts, path: "dataset_infos.json")

@@ -4,14 +4,8 @@ defmodule HfHub.Datasets.Listing do
 
   alias HfHub.Api.TreeEntry
   alias HfHub.Cards.Readme
-  alias HfHub.DatasetFiles.{Layout, Selection}
+  alias HfHub.DatasetFiles.{Layout, Place, Selection}
   alias HfHub.{Api, Config, Download, Error, Options, RegularFile, RepoRef, StrictJson}
-
-  @typedoc """
-  Where the files are. Those in the cache are of the commit of the reference, and some of them may not be downloaded yet;
-  `:partly` if its listing is not in the cache, so that others than the cached files are unknown.
-  """
-  @type place :: {:folder | :file, Path.t()} | {:cache, RepoRef.t(), :wholly | :partly} | {:hub, RepoRef.t()}
 
   @card "README.md"
   @max_card 32 * 1_048_576
@@ -19,13 +13,13 @@ defmodule HfHub.Datasets.Listing do
 
   @doc "Returns where the files of a dataset are, their listing, and the metadata of its card."
   @spec list(HfHub.repo() | {:local, Path.t()}, keyword()) ::
-          {:ok, place(), [TreeEntry.t()], map() | nil} | {:error, Error.t()}
+          {:ok, Place.t(), [TreeEntry.t()], map() | nil} | {:error, Error.t()}
   def list({:local, path}, _opts) when is_binary(path) do
     path = Path.expand(path)
 
     cond do
-      File.dir?(path) -> with {:ok, card} <- card(path), do: {:ok, {:folder, path}, below(path), card}
-      File.exists?(path) -> {:ok, {:file, path}, [entry(Path.dirname(path), path)], nil}
+      File.dir?(path) -> with {:ok, card} <- card(path), do: {:ok, {:local, path, path}, below(path), card}
+      File.exists?(path) -> {:ok, {:local, path, Path.dirname(path)}, [entry(Path.dirname(path), path)], nil}
       true -> {:error, Error.new(:entry_not_found, "`#{path}` does not exist", path: path)}
     end
   end

@@ -3,10 +3,8 @@ defmodule HfHub.Datasets.Source do
   @moduledoc false
 
   alias HfHub.Api.TreeEntry
-  alias HfHub.DatasetFiles.{Layout, Patterns, Selection}
+  alias HfHub.DatasetFiles.{Layout, Patterns, Place, Selection}
   alias HfHub.Datasets.{Listing, Rows}
-  alias HfHub.Error.Hint
-  alias HfHub.Native.Hub
   alias HfHub.{DatasetFiles, Error, RepoRef}
 
   # Formats by extension, as `datasets` has them.
@@ -28,7 +26,7 @@ defmodule HfHub.Datasets.Source do
              escapechar comment encoding dialect on_bad_lines skip_blank_lines field)
 
   @type t :: %{
-          place: Listing.place(),
+          place: Place.t(),
           entries: [{TreeEntry.t(), atom(), boolean()}],
           delimiter: byte() | nil
         }
@@ -53,7 +51,7 @@ defmodule HfHub.Datasets.Source do
   @spec spec(t(), keyword()) :: {:ok, Rows.spec()} | {:error, Error.t()}
   def spec(%{place: place, entries: entries, delimiter: delimiter}, opts) do
     with {:ok, folder} <- folder(place, entries, opts),
-         {:ok, hub} <- hub(place, opts) do
+         {:ok, hub} <- Place.hub(place, opts) do
       files =
         for {entry, format, gzip} <- entries do
           %{
@@ -69,23 +67,11 @@ defmodule HfHub.Datasets.Source do
 
       columns = if opts[:columns], do: Enum.uniq(opts[:columns])
       job = %{hub: hub, files: files, columns: columns, limit: opts[:limit]}
-      {:ok, %{job: job, about: Map.merge(about(place, hub), %{split: opts[:split], files: length(files)})}}
+
+      {:ok,
+       %{job: job, about: Map.merge(Place.about(place, hub), %{split: opts[:split], files: length(files)})}}
     end
   end
-
-  # For telemetry.
-  defp about({local, path}, _hub) when local in [:folder, :file],
-    do: %{repo_id: nil, repo_type: nil, revision: nil, endpoint: nil, path: path}
-
-  defp about(place, hub) do
-    ref = elem(place, 1)
-    %{repo_id: ref.repo_id, repo_type: "dataset", revision: ref.revision, endpoint: hub.endpoint, path: nil}
-  end
-
-  defp hub({local, _path}, opts) when local in [:folder, :file],
-    do: Hub.config(Keyword.put(opts, :token, false))
-
-  defp hub(place, opts), do: Hub.config(RepoRef.network(elem(place, 1), opts))
 
   defp splits(place, tree, card, opts) do
     config = opts[:config]
@@ -93,20 +79,17 @@ defmodule HfHub.Datasets.Source do
 
     configs = if card["configs"] && listed != [], do: listed, else: DatasetFiles.configs_from_tree(tree)
 
-    mistake = Patterns.mistake(card, config)
+    with :ok <- Place.check_card(place, card, config) do
+      cond do
+        config not in [nil, "default"] and config not in configs ->
+          Place.missing(place, "configuration", config, configs)
 
-    cond do
-      mistake ->
-        {:error, error(:bad_request, "the card of #{shown(place)} #{mistake}", place)}
+        opts[:converted] ->
+          converted(place, tree, config || converted_default(configs))
 
-      config not in [nil, "default"] and config not in configs ->
-        missing(place, "configuration #{inspect(config)}", "configurations", configs)
-
-      opts[:converted] ->
-        converted(place, tree, config || converted_default(configs))
-
-      true ->
-        listed(place, tree, card, opts)
+        true ->
+          listed(place, tree, card, opts)
+      end
     end
   end
 
@@ -116,8 +99,8 @@ defmodule HfHub.Datasets.Source do
         {:ok, Selection.splits(tree, card, opts[:config])}
 
       missing ->
-        message = "#{shown(place)} has no files #{list(missing)}, which its card lists"
-        {:error, error(:entry_not_found, message, place)}
+        message = "#{Place.shown(place)} has no files #{Place.list(missing)}, which its card lists"
+        Place.error(:entry_not_found, message, place)
     end
   end
 
@@ -146,22 +129,21 @@ defmodule HfHub.Datasets.Source do
         {:ok, paths}
 
       nil when split == nil ->
-        message = "#{shown(place)} has the splits #{list(names)}; choose one with the option :split"
-        {:error, error(:bad_request, message, place)}
+        message =
+          "#{Place.shown(place)} has the splits #{Place.list(names)}; choose one with the option :split"
+
+        Place.error(:bad_request, message, place)
 
       nil ->
-        missing(place, "split #{inspect(split)}", "splits", names)
+        Place.missing(place, "split", split, names)
     end
   end
 
-  defp missing(place, what, all, names),
-    do:
-      {:error,
-       error(:entry_not_found, "#{shown(place)} has no #{what}; its #{all} are #{list(names)}", place)}
-
   defp nothing(place) do
-    message = "#{shown(place)} has no files with rows: none ends with .parquet, .csv, .tsv, .json or .jsonl"
-    {:error, error(:entry_not_found, message, place)}
+    message =
+      "#{Place.shown(place)} has no files with rows: none ends with .parquet, .csv, .tsv, .json or .jsonl"
+
+    Place.error(:entry_not_found, message, place)
   end
 
   defp formats(place, paths) do
@@ -179,7 +161,7 @@ defmodule HfHub.Datasets.Source do
             do: "the files of the split have several formats: #{Enum.join(known, ", ")}",
             else: "the format of `#{hd(unknown)}` is not supported; formats are Parquet, CSV, TSV and JSON"
 
-        {:error, error(:bad_request, message, place)}
+        Place.error(:bad_request, message, place)
     end
   end
 
@@ -197,8 +179,10 @@ defmodule HfHub.Datasets.Source do
   end
 
   defp unreadable(place, name) do
-    message = "the card of #{shown(place)} sets `#{name}` for the reader of the files, which is not supported"
-    {:error, error(:bad_request, message, place)}
+    message =
+      "the card of #{Place.shown(place)} sets `#{name}` for the reader of the files, which is not supported"
+
+    Place.error(:bad_request, message, place)
   end
 
   defp format(path) do
@@ -208,30 +192,9 @@ defmodule HfHub.Datasets.Source do
     if gzip? and format == :parquet, do: {nil, true}, else: {format, gzip?}
   end
 
-  defp folder({:folder, path}, _entries, _opts), do: {:ok, path}
-  defp folder({:file, path}, _entries, _opts), do: {:ok, Path.dirname(path)}
+  defp folder({:local, _path, folder}, _entries, _opts), do: {:ok, folder}
   defp folder({:hub, _ref}, _entries, _opts), do: {:ok, nil}
 
   defp folder({:cache, ref, _known}, entries, opts),
     do: Listing.download(ref, for({entry, _format, _gzip} <- entries, do: entry.path), opts)
-
-  defp error(kind, message, {local, path}) when local in [:folder, :file],
-    do: Error.new(kind, message, path: path)
-
-  # Without its listing, the rest of the dataset is unknown.
-  defp error(:entry_not_found, message, {:cache, ref, :partly}) do
-    message = message <> Hint.sentence(%{"hint" => "local_files_only"})
-    Error.new(:not_cached, message, repo_id: ref.repo_id, revision: ref.revision)
-  end
-
-  defp error(kind, message, place) do
-    ref = elem(place, 1)
-    Error.new(kind, message, repo_id: ref.repo_id, revision: ref.revision)
-  end
-
-  defp shown({local, path}) when local in [:folder, :file], do: "`#{path}`"
-  defp shown({:cache, ref, :partly}), do: "the cached part of dataset #{inspect(ref.repo_id)}"
-  defp shown(place), do: "dataset #{inspect(elem(place, 1).repo_id)}"
-
-  defp list(names), do: Enum.map_join(names, ", ", &inspect/1)
 end
