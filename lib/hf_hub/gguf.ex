@@ -11,6 +11,7 @@ defmodule HfHub.GGUF do
 
   alias HfHub.{Error, Options, RandomAccess, RepoRef}
   alias HfHub.GGUF.{Header, Parser}
+  alias HfHub.RepoRef.Folder
 
   @read [
           filename: [
@@ -70,8 +71,8 @@ defmodule HfHub.GGUF do
     do: RandomAccess.open(if(opts[:filename], do: Path.join(path, opts[:filename]), else: path))
 
   defp place(ref, opts) do
-    filename = Enum.map_join([ref.path, opts[:filename]] -- [nil, nil], "/", & &1)
-    if filename == "", do: raise(ArgumentError, "option :filename is required")
+    filename = Folder.join(ref, opts[:filename]) || ref.path
+    if filename in [nil, ""], do: raise(ArgumentError, "option :filename is required")
 
     opts
     |> Keyword.merge(

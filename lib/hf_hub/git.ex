@@ -195,7 +195,9 @@ defmodule HfHub.Git do
     opts = Options.validate!(opts, @branch)
 
     # A missing revision is the one to start from, not the branch.
-    request = named(:post, "branch/:name", branch, repo_id, opts, []) |> Place.check_revision(branch)
+    request =
+      named(:post, "branch/:name", branch, repo_id, opts, :at_revision) |> Place.check_revision(branch)
+
     info = %BranchInfo{name: branch, ref: "refs/heads/" <> branch}
 
     request
@@ -250,7 +252,7 @@ defmodule HfHub.Git do
     opts = Options.validate!(opts, @tag)
     name!(tag)
 
-    request = Request.repo(:post, "/api/:types/*repo/tag/:revision", repo_id, opts)
+    request = Request.repo(:post, "/api/:types/*repo/tag/:revision", repo_id, opts, scope: :at_revision)
     info = %TagInfo{name: tag, ref: "refs/tags/" <> tag}
 
     request
@@ -322,11 +324,11 @@ defmodule HfHub.Git do
 
   # A missing revision is the branch or tag.
   defp change(method, route, name, repo_id, opts),
-    do: named(method, route, name, repo_id, opts, scope: :whole) |> Request.at_revision(name)
+    do: named(method, route, name, repo_id, opts, :whole) |> Request.at_revision(name)
 
   defp named(method, route, name, repo_id, opts, scope) do
     name!(name)
-    Request.repo(method, "/api/:types/*repo/" <> route, repo_id, opts, [name: name] ++ scope)
+    Request.repo(method, "/api/:types/*repo/" <> route, repo_id, opts, name: name, scope: scope)
   end
 
   # An empty name would select a different route.

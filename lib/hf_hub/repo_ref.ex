@@ -107,19 +107,18 @@ defmodule HfHub.RepoRef do
   @doc "Resolves the reference of a whole repository; a revision or a path in it is an error."
   @spec whole(HfHub.repo(), keyword()) :: {:ok, t()} | {:error, Error.t()}
   def whole(ref, opts) do
-    case resolve(ref, Keyword.take(opts, [:repo_type, :endpoint, :only])) do
-      {:ok, %{revision: nil, path: nil} = found} ->
-        {:ok, found}
-
-      {:ok, found} ->
-        message =
-          "#{inspect(ref)} contains a revision or a path; pass the repository #{inspect(found.repo_id)}"
-
-        {:error, Error.new(:invalid_name, message, repo_id: found.repo_id)}
-
-      error ->
-        error
+    with {:ok, found} <- resolve(ref, Keyword.take(opts, [:repo_type, :endpoint, :only])) do
+      if found.revision || found.path,
+        do: too_much(ref, found.repo_id, "a revision or a path"),
+        else: {:ok, found}
     end
+  end
+
+  @doc "Resolves the reference of a repository at a revision; a path in it is an error."
+  @spec at_revision(HfHub.repo(), keyword()) :: {:ok, t()} | {:error, Error.t()}
+  def at_revision(ref, opts) do
+    with {:ok, found} <- resolve(ref, opts),
+         do: if(found.path, do: too_much(ref, found.repo_id, "a path"), else: {:ok, found})
   end
 
   @doc "Same as `whole/2`, but an id without a namespace is an error."
@@ -259,7 +258,7 @@ defmodule HfHub.RepoRef do
         invalid("hf://" <> text, "types are plural: #{type}s")
 
       [namespace, name | path] ->
-        {name, revision, path} = at_revision(name, path)
+        {name, revision, path} = name_and_revision(name, path)
 
         if revision == "" or "" in path do
           invalid("hf://" <> text, "one of its parts is empty")
@@ -282,7 +281,7 @@ defmodule HfHub.RepoRef do
 
   defp in_bucket(given, _segments), do: no_bucket(given, "the namespace is missing")
 
-  defp at_revision(name, path) do
+  defp name_and_revision(name, path) do
     case String.split(name, "@", parts: 2) do
       [name] -> {name, nil, path}
       [name, revision] -> with_special_ref(name, revision, path)

@@ -8,6 +8,7 @@ defmodule HfHub.Request do
 
   alias HfHub.{Decode, Error, Native, Options, RepoRef, Telemetry}
   alias HfHub.Native.{Hub, Nif, Text}
+  alias HfHub.RepoRef.Folder
   alias HfHub.Request.{Form, Pages, Place}
 
   # Options contain tokens, and bodies contain private data.
@@ -76,8 +77,9 @@ defmodule HfHub.Request do
   Returns a request for a repository, given as a user's reference or as a resolved one.
 
   `more` contains parts of the route, and options of `HfHub.RepoRef.resolve/2` that override those in `opts`. `:scope` is
-  `:whole` for requests that concern a whole repository, whose reference must not contain a revision or path, and
-  `:owned` for those that require the namespace too.
+  `:whole` for requests that concern a whole repository, whose reference must not contain a revision or path, `:owned` for
+  those that require the namespace too, `:at_revision` for those whose reference may contain a revision, but no path, and
+  `{:folder, path}` for those about a folder, which is relative to that of the reference.
   """
   @spec repo(atom(), String.t(), RepoRef.t() | HfHub.repo(), keyword(), keyword()) :: t()
   def repo(method, route, repo, opts, more \\ []) do
@@ -100,6 +102,8 @@ defmodule HfHub.Request do
       nil -> RepoRef.resolve(repo, opts)
       :whole -> RepoRef.whole(repo, opts)
       :owned -> RepoRef.owned(repo, opts)
+      :at_revision -> RepoRef.at_revision(repo, opts)
+      {:folder, path} -> Folder.resolve_folder(repo, path, opts)
     end
   end
 

@@ -2,7 +2,7 @@ defmodule HfHub.NamesBelowTest do
   # Names of files where the reference of the repository contains a folder.
   use HfHub.Case, async: true
 
-  alias HfHub.{Api, Cache, Download, Repo, Safetensors}
+  alias HfHub.{Api, Cache, Download, Error, Git, Repo, Safetensors}
 
   test "are relative to it for every function that reads one file", context do
     [below, root] =
@@ -26,5 +26,42 @@ defmodule HfHub.NamesBelowTest do
       path = Download.hf_hub_download!([repo_id: place, filename: "only.txt"] ++ cache)
       assert Cache.cache_path([repo_id: place, filename: "only.txt"] ++ cache) == {:ok, path}
     end
+  end
+
+  test "are relative to it for every function that lists a folder", context do
+    {id, _commit} = repo(context, %{"s/t/a.txt" => "a", "t/b.txt" => "b"})
+    api = [endpoint: context.endpoint]
+
+    for place <- [{:hf, id, subdir: "s"}, "hf://#{id}/s"], folder <- ["t", "./t/", "/t"] do
+      at = [path_in_repo: folder] ++ api
+      assert [%{path: "s/t/a.txt"}] = Api.list_repo_tree!(place, at)
+      assert [%{rfilename: "s/t/a.txt"}] = Api.list_files!(place, at)
+      assert ["s/t/a.txt"] = Enum.to_list(Api.stream_repo_files(place, at))
+    end
+
+    for folder <- [nil, "", ".", "/"] do
+      at = HfHub.Options.given(path_in_repo: folder) ++ api
+      assert ["s/t/a.txt"] = Api.list_repo_files!("hf://#{id}/s", at)
+      assert ["s/t/a.txt", "t/b.txt"] -- Api.list_repo_files!(id, at) == []
+    end
+
+    assert {:error, %Error{kind: :invalid_name}} =
+             Api.list_repo_tree("#{context.endpoint}/#{id}/blob/main/t/b.txt", [path_in_repo: "t"] ++ api)
+  end
+
+  test "are an error for functions that change branches and tags", context do
+    {id, _commit} = repo(context, %{"s/a.txt" => "a"})
+    token = "hf_" <> String.duplicate("x", 34)
+
+    for place <- ["hf://#{id}@main/s", {:hf, id, subdir: "s", auth_token: token}],
+        call <- [&Git.create_branch/3, &Git.create_tag/3, &Git.delete_branch/3] do
+      assert {:error, %Error{kind: :invalid_name, message: message}} =
+               call.(place, "x", endpoint: context.endpoint)
+
+      assert message =~ "a path; pass the repository #{inspect(id)}"
+      refute message =~ token
+    end
+
+    assert %{branches: [_main], tags: []} = Git.list_refs!(id, endpoint: context.endpoint)
   end
 end

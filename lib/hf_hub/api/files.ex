@@ -83,11 +83,9 @@ defmodule HfHub.Api.Files do
   end
 
   defp request(repo_id, opts) do
-    folder = opts[:path_in_repo] && String.trim(opts[:path_in_repo], "/")
+    folder = {:folder, opts[:path_in_repo]}
 
-    path = if folder != "", do: folder
-
-    Request.repo(:get, "/api/:types/*repo/tree/:revision[/:path]", repo_id, opts, path: path)
+    Request.repo(:get, "/api/:types/*repo/tree/:revision[/:path]", repo_id, opts, scope: folder)
     |> Request.query(recursive: opts[:recursive], expand: opts[:expand])
   end
 

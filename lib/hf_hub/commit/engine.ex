@@ -51,7 +51,7 @@ defmodule HfHub.Commit.Engine do
       spec =
         Map.merge(Map.merge(common, more), %{
           dir: Source.expand(folder),
-          path_in_repo: folder_in_repo(ref, opts[:path_in_repo]),
+          path_in_repo: Folder.below(ref, opts[:path_in_repo]) || "",
           filter: %{allow: opts[:allow_patterns], ignore: opts[:ignore_patterns]},
           unwanted: if(opts[:ignore_defaults], do: Unwanted.patterns(), else: []),
           delete_patterns: opts[:delete_patterns],
@@ -96,13 +96,6 @@ defmodule HfHub.Commit.Engine do
 
   defp content(%Operation.Add{content: content}) when content != :uploaded, do: content
   defp content(_other), do: nil
-
-  defp folder_in_repo(ref, path) do
-    case (path || "") |> String.trim_leading("./") |> String.trim("/") do
-      none when none in ["", "."] -> ref.path || ""
-      path -> Folder.join(ref, path)
-    end
-  end
 
   # Paths are relative to the folder in the reference.
   defp below(ref, %Operation.Copy{src_repo_id: nil} = copy),

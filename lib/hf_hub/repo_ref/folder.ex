@@ -9,11 +9,28 @@ defmodule HfHub.RepoRef.Folder do
   def join(ref, name) when ref.path == nil or name in [nil, ""], do: name
   def join(ref, name), do: ref.path <> "/" <> String.trim_leading(name, "./")
 
+  @doc "Returns the path in the repository of a folder; `nil` is the root."
+  @spec below(RepoRef.t(), String.t() | nil) :: String.t() | nil
+  def below(ref, folder) do
+    case (folder || "") |> String.trim_leading("./") |> String.trim("/") do
+      none when none in ["", "."] -> ref.path
+      folder -> join(ref, folder)
+    end
+  end
+
   @doc "Resolves the reference of a file, as `HfHub.RepoRef.resolve/2`."
   @spec resolve(HfHub.repo(), String.t() | nil, keyword()) :: {:ok, RepoRef.t()} | {:error, Error.t()}
   def resolve(repo, name, opts) do
     with {:ok, ref} <- RepoRef.parse(repo, opts),
          :ok <- RepoRef.beside(ref, name),
          do: RepoRef.resolve(repo, [path: join(ref, name)] ++ opts)
+  end
+
+  @doc "Resolves the reference of a folder, which is relative to that of the reference."
+  @spec resolve_folder(HfHub.repo(), String.t() | nil, keyword()) :: {:ok, RepoRef.t()} | {:error, Error.t()}
+  def resolve_folder(repo, folder, opts) do
+    with {:ok, ref} <- RepoRef.parse(repo, opts),
+         :ok <- RepoRef.beside(ref, folder),
+         do: RepoRef.resolve(repo, [path: below(ref, folder)] ++ opts)
   end
 end

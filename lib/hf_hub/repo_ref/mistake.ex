@@ -50,6 +50,13 @@ defmodule HfHub.RepoRef.Mistake do
     {:error, Error.new(:invalid_name, "invalid repository #{shown(given)}: #{why}; accepted: #{@forms}")}
   end
 
+  @doc "Returns the error of a reference with parts that the call does not concern."
+  @spec too_much(term(), String.t(), String.t()) :: {:error, Error.t()}
+  def too_much(given, id, what) do
+    message = "#{shown(given)} contains #{what}; pass the repository #{inspect(id)}"
+    {:error, Error.new(:invalid_name, message, repo_id: id)}
+  end
+
   @doc "Returns the error of something that is not the address of a bucket."
   @spec no_bucket(term(), String.t()) :: {:error, Error.t()}
   def no_bucket(given, why) do
