@@ -254,7 +254,7 @@ defmodule HfHub.Download do
     opts = Options.validate!(opts, @stream_options)
 
     with {:ok, spec} <- Spec.stream(opts) do
-      observe = &Telemetry.start(:download, metadata(&1), &1.hub.token)
+      observe = &Telemetry.start(:download, Telemetry.download(&1), &1.hub.token)
       {:ok, Native.stream(:stream, fn -> spec end, observe)}
     end
   end
@@ -346,21 +346,11 @@ defmodule HfHub.Download do
   end
 
   defp run(spec, opts, label, job) do
-    Telemetry.span(:download, metadata(spec), spec.hub.token, fn ->
+    Telemetry.span(:download, Telemetry.download(spec), spec.hub.token, fn ->
       result = Native.run(job, spec, Reporter.start(receiver(opts), label))
       with {:ok, %{fallback: why}} when why != nil <- result, do: log_fallback(label, why)
       result
     end)
-  end
-
-  defp metadata(spec) do
-    %{
-      repo_id: spec.repo.id,
-      repo_type: spec.repo.repo_type,
-      revision: spec.revision,
-      filename: spec[:filename],
-      endpoint: spec.hub.endpoint
-    }
   end
 
   defp log_fallback(label, why) do

@@ -33,7 +33,7 @@ defmodule HfHub.Safetensors do
   handle any more.
   """
 
-  alias HfHub.{Decode, Error, Native, Options, RandomAccess, RepoRef}
+  alias HfHub.{Decode, Error, Native, Options, RandomAccess, RepoRef, Telemetry}
   alias HfHub.Native.Hub
   alias HfHub.RepoRef.Folder
   alias HfHub.Safetensors.{AsNx, FileMetadata, Handle, LazyTensor, Metadata, Reading, Source, Tensor, Writer}
@@ -385,8 +385,8 @@ defmodule HfHub.Safetensors do
 
   defp headers(ref, wanted, opts) do
     with {:ok, hub} <- Hub.config(RepoRef.network(ref, opts)) do
-      spec = %{hub: hub, progress: false, place: RepoRef.to_native(ref)}
-      Native.run(:safetensors, Map.merge(spec, wanted))
+      spec = Map.merge(%{hub: hub, progress: false, place: RepoRef.to_native(ref)}, wanted)
+      Telemetry.span(:download, Telemetry.download(spec), hub.token, fn -> Native.run(:safetensors, spec) end)
     end
   end
 end

@@ -8,7 +8,7 @@ defmodule HfHub.Telemetry do
   |---|---|---|
   | `[:hf_hub, :request, :start]` | a request to the Hub's API starts | `:system_time`, `:monotonic_time` |
   | `[:hf_hub, :request, :stop]` | it has ended, successfully or not | `:duration`, `:monotonic_time` |
-  | `[:hf_hub, :download, :start]` | a download of a file, a snapshot or a stream starts | `:system_time`, `:monotonic_time` |
+  | `[:hf_hub, :download, :start]` | a download of a file, a snapshot, a stream or the headers of Safetensors files starts | `:system_time`, `:monotonic_time` |
   | `[:hf_hub, :download, :stop]` | it has ended, successfully or not | `:duration`, `:monotonic_time`; of a file also `:bytes`: its size if it was downloaded, 0 if it was cached; of a stream the bytes that were read |
   | `[:hf_hub, :upload, :start]` | an upload or a commit starts | `:system_time`, `:monotonic_time` |
   | `[:hf_hub, :upload, :stop]` | it has ended, successfully or not | `:duration`, `:monotonic_time` |
@@ -22,18 +22,18 @@ defmodule HfHub.Telemetry do
   |---|---|
   | all | `:telemetry_span_context`, a reference that the events of one operation have in common |
   | requests | `:method`, `:path`, `:endpoint` |
-  | downloads | `:repo_id`, `:repo_type`, `:revision`, `:filename` (`nil` for a snapshot), `:endpoint` |
+  | downloads | `:repo_id`, `:repo_type`, `:revision`, `:filename` (`nil` for a snapshot, or the headers of a repository), `:endpoint` |
   | uploads | `:repo_id`, `:repo_type`, `:revision`, `:operation` (`:create`, `:folder`, `:preupload` or `:bucket`), `:endpoint` |
   | rows | `:repo_id`, `:repo_type`, `:revision` (the commit), `:endpoint`, `:path` (of a folder on this machine, for which the others are `nil`), `:split`, `:files` (their number) |
   | any `:stop` | also `:result` (`:ok` or `:error`) and `:error` (the `HfHub.Error` or `nil`) |
   | `:stop` of requests | also `:status`, that of the response, or `nil` if there was none or its events were streamed |
   | `:stop` of successful downloads and uploads | also `:fallback`: why Xet failed and HTTP took over, or the reverse; else `nil` |
-  | `:stop` of successful downloads | also `:commit`, and of a file `:cached` (whether nothing was downloaded) |
+  | `:stop` of successful downloads | also `:commit` (`nil` if the server has not named it), and of a file `:cached` (whether nothing was downloaded) |
   | `:stop` of successful streams | instead `:halted`: whether the caller stopped reading before the end |
   | any `:exception` | also `:kind`, `:reason` and `:stacktrace` (without arguments) |
 
   Metadata never contains a token, and `user:password@` in an endpoint is masked. Requests for the contents of files belong
-  to the download. Repeated requests are one event.
+  to the download. Repeated requests are one event; each page of a list is one. A process that is killed emits no end.
 
   The span of a stream (`HfHub.Download.download_stream/1`, `HfHub.Datasets.load/2`, and requests whose events are streamed)
   lasts from its first read to its end, or until it is halted; each run of the stream is a span.
@@ -62,6 +62,21 @@ defmodule HfHub.Telemetry do
       nil -> work.()
       span -> observed(span, work)
     end
+  end
+
+  @doc false
+  # The metadata of a download, by its specification for native code.
+  @spec download(map()) :: map()
+  def download(%{hub: hub} = spec) do
+    place = Map.get(spec, :place, spec)
+
+    %{
+      repo_id: place.repo.id,
+      repo_type: place.repo.repo_type,
+      revision: place.revision,
+      filename: spec[:filename],
+      endpoint: hub.endpoint
+    }
   end
 
   @doc false

@@ -229,6 +229,102 @@ defmodule HfHub.TelemetryTest do
     assert_received {[:hf_hub, :request, :stop], _, %{result: :error, error: ^error, status: 401}}
   end
 
+  test "the commit of a revision is a request, unless none is sent", context do
+    {id, commit} = repo(context, %{"a.txt" => "a"})
+    opts = [endpoint: context.endpoint, cache_dir: context.cache, retry_delay: 10]
+    assert {:ok, ^commit} = HfHub.Git.resolve_revision(id, opts)
+    path = "/api/models/#{id}/revision/main"
+    assert_received {[:hf_hub, :request, :start], _, %{method: :get, path: ^path}}
+    assert_received {[:hf_hub, :request, :stop], _, %{path: ^path, status: 200, result: :ok}}
+    assert {:error, error} = HfHub.Git.resolve_revision(id, [revision: "none/x"] ++ opts)
+    path = "/api/models/#{id}/revision/none%2Fx"
+    assert_received {[:hf_hub, :request, :stop], _, %{path: ^path, status: 404, error: ^error}}
+    assert_received {[:hf_hub, :request, :start], _, %{path: ^path}}
+
+    for more <- [[revision: commit], [local_files_only: true]],
+        do: assert({:ok, ^commit} = HfHub.Git.resolve_revision(id, more ++ opts))
+
+    refute_received {[:hf_hub, :request, _moment], _, _}
+  end
+
+  test "the headers of tensors and the listings of a cache are downloads", context do
+    header = ~s({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})
+    file = <<byte_size(header)::little-64, header::binary, 7>>
+    {id, commit} = repo(context, %{"model.safetensors" => file})
+    opts = [endpoint: context.endpoint, retry_delay: 10, token: token()]
+    assert {:ok, _headers} = HfHub.Safetensors.metadata(id, opts)
+    assert_received {[:hf_hub, :download, :start], _, %{repo_id: ^id, filename: nil, revision: "main"}}
+    assert_received {[:hf_hub, :download, :stop], _, %{repo_id: ^id, result: :ok, filename: nil}}
+    assert {:ok, _header} = HfHub.Safetensors.file_metadata(id, "model.safetensors", opts)
+    assert_received {[:hf_hub, :download, :stop], _, %{filename: "model.safetensors", result: :ok}}
+
+    Download.hf_hub_download!(opts(context, repo_id: id, filename: "model.safetensors"))
+    assert_received {[:hf_hub, :download, :stop], _, %{cached: false}}
+    check = [cache_dir: context.cache, listings: true] ++ opts
+    assert {:ok, _report} = HfHub.Cache.validate_integrity(check)
+    assert_received {[:hf_hub, :download, :stop], _, %{repo_id: ^id, revision: ^commit, result: :ok}}
+    refute inspect(Process.info(self(), :messages)) =~ token()
+  end
+
+  @every [:telemetry_span_context]
+  @place [:endpoint, :repo_id, :repo_type, :revision]
+  @ended [:result, :error]
+
+  test "each event has the measurements and metadata that the docs list, and no other", context do
+    {id, _commit} = repo(context, %{"a.txt" => "abc", "train.csv" => "n\n1\n"}, repo_type: :dataset)
+    mine = writable(context)
+    opts = opts(context, repo_id: id, repo_type: :dataset)
+    ask = [endpoint: context.endpoint, retry_delay: 10, token: token()]
+    file = [filename: "a.txt"]
+
+    for {operation, work, about, measured, told} <- [
+          {:request, fn -> HfHub.Api.dataset_info(id, ask) end, [:method, :path, :endpoint], [], [:status]},
+          {:request, fn -> HfHub.Api.model_info("org/no", ask) end, [:method, :path, :endpoint], [],
+           [:status]},
+          {:request, fn -> HfHub.Git.resolve_revision(id, [repo_type: :dataset] ++ ask) end,
+           [:method, :path, :endpoint], [], [:status]},
+          {:download, fn -> Download.hf_hub_download(file ++ opts) end, [:filename | @place], [:bytes],
+           [:fallback, :commit, :cached]},
+          {:download, fn -> Download.hf_hub_download([local_files_only: true] ++ file ++ opts) end,
+           [:filename | @place], [:bytes], [:fallback, :commit, :cached]},
+          {:download, fn -> Download.hf_hub_download([filename: "none"] ++ opts) end, [:filename | @place],
+           [], []},
+          {:download, fn -> Download.snapshot_download(opts) end, [:filename | @place], [],
+           [:fallback, :commit]},
+          {:download, fn -> HfHub.Safetensors.metadata(id, [repo_type: :dataset] ++ ask) end,
+           [:filename | @place], [], []},
+          {:download, fn -> file |> Keyword.merge(Keyword.delete(opts, :cache_dir)) |> streamed() end,
+           [:filename | @place], [:bytes], [:halted]},
+          {:upload, fn -> HfHub.Commit.upload_file({:binary, "x"}, "x.txt", mine, write()) end,
+           [:operation | @place], [], [:fallback]},
+          {:upload, fn -> HfHub.Commit.upload_file({:binary, "x"}, "x.txt", "org/none", write()) end,
+           [:operation | @place], [], []},
+          {:rows, fn -> id |> HfHub.Datasets.load!([as: :rows, split: "train"] ++ ask) |> Enum.count() end,
+           [:path, :split, :files | @place], [:rows], [:halted]}
+        ] do
+      flush()
+      work.()
+      assert_received {[:hf_hub, ^operation, :start], start, started}
+      assert_received {[:hf_hub, ^operation, :stop], stop, stopped}
+      shown = inspect({operation, stopped})
+      assert Enum.sort(Map.keys(start)) == [:monotonic_time, :system_time], shown
+      assert Enum.sort(Map.keys(stop)) == Enum.sort([:duration, :monotonic_time | measured]), shown
+      assert Enum.sort(Map.keys(started)) == Enum.sort(@every ++ about), shown
+      assert Enum.sort(Map.keys(stopped)) == Enum.sort(@every ++ about ++ @ended ++ told), shown
+      assert started.telemetry_span_context == stopped.telemetry_span_context
+    end
+  end
+
+  defp streamed(opts), do: opts |> Download.download_stream!() |> Stream.run()
+
+  defp flush do
+    receive do
+      _message -> flush()
+    after
+      0 -> :ok
+    end
+  end
+
   test "the events of uploads and downloads show why Xet has failed", context do
     hub = endpoint()
     on_exit(fn -> control(:delete, "faults", nil, hub) end)

@@ -5,7 +5,7 @@ defmodule HfHub.Git.Resolution do
   require Logger
 
   alias HfHub.Config.Source
-  alias HfHub.{Config, Error, Native, RepoRef}
+  alias HfHub.{Config, Error, Native, RepoRef, Request, Telemetry}
   alias HfHub.Native.Hub
 
   @doc "Returns the commit of a revision."
@@ -13,10 +13,30 @@ defmodule HfHub.Git.Resolution do
   def run(repo_id, opts) do
     with {:ok, ref} <- RepoRef.resolve(repo_id, opts),
          {:ok, hub} <- Hub.config(RepoRef.network(ref, opts)),
-         {:ok, resolved} <- Native.run(:resolve, spec(ref, hub, opts)) do
+         {:ok, resolved} <- resolve(ref, spec(ref, hub, opts)) do
       warn(resolved.stale, ref)
       {:ok, resolved.commit}
     end
+  end
+
+  # For a commit, no request is sent.
+  defp resolve(ref, spec) do
+    if spec.local_files_only or commit?(ref.revision),
+      do: Native.run(:resolve, spec),
+      else: Telemetry.span(:request, observed(ref, spec), spec.hub.token, fn -> answer(spec) end)
+  end
+
+  defp commit?(revision), do: is_binary(revision) and revision =~ ~r/\A([0-9a-f]{40}|[0-9a-f]{64})\z/
+
+  defp observed(ref, spec) do
+    request = Request.new(:get, "/api/:types/*repo/revision/:revision", RepoRef.params(ref), [])
+    %{method: :get, path: request.path, endpoint: spec.hub.endpoint}
+  end
+
+  # A commit of the cache stands for one of a Hub that has not responded.
+  defp answer(spec) do
+    with {:ok, resolved} <- Native.run(:resolve, spec),
+         do: {:ok, Map.put(resolved, :status, if(resolved.stale == nil, do: 200))}
   end
 
   defp spec(ref, hub, opts) do
