@@ -34,7 +34,8 @@ defmodule HfHub.Test do
   | downloads, snapshots, listings, information | yes | yes |
   | uploads, commits, branches, users, rights, git | no; script them with `:routes` | yes |
 
-  Both are started under the supervisor of the test and end with it.
+  Both are started under the supervisor of the test and end with it. A request for which a scripted Hub has no route is an
+  error of status 501 that names the route.
 
   ## Faults
 
@@ -58,7 +59,7 @@ defmodule HfHub.Test do
   alias HfHub.Config.Source
   alias HfHub.LocalHub
   alias HfHub.{Options, Request}
-  alias HfHub.Test.{Hub, Match, ScriptedHub}
+  alias HfHub.Test.{Fault, Hub, Match, Script, ScriptedHub}
 
   @token "hf_test"
 
@@ -74,7 +75,8 @@ defmodule HfHub.Test do
       doc:
         "Responses by method and path, such as `%{\"GET /api/models\" => [%{id: \"org/model\"}]}`. A response is " <>
           "`{status, headers, body}`, `{status, json}`, JSON, or a function that gets the request as a map of `:method`, " <>
-          "`:path`, `:query`, `:headers` and `:body`, and returns one of these."
+          "`:path`, `:query`, `:headers` and `:body`, and returns one of these. If it raises, or an assertion in it fails, " <>
+          "the test fails."
     ]
   ]
 
@@ -133,8 +135,22 @@ defmodule HfHub.Test do
   @spec start_hub(repos(), keyword()) :: Hub.t()
   def start_hub(repos \\ %{}, opts \\ []) do
     opts = Options.validate!(opts, @scripted)
-    pid = start_supervised!(ScriptedHub, opts |> Map.new() |> Map.put(:repos, repos))
+    given = %{token: opts[:token], repos: Script.repos!(repos), routes: Script.routes!(opts[:routes])}
+    pid = start_supervised!(ScriptedHub, Map.put(given, :failures, failures()))
     hub(:scripted, pid, GenServer.call(pid, :endpoint), opts[:token])
+  end
+
+  # The Hub has ended when the test ends, so this process is not one of its supervisor.
+  defp failures do
+    {:ok, failures} = Agent.start(fn -> [] end)
+
+    on_exit(fn ->
+      found = Agent.get(failures, & &1)
+      Agent.stop(failures)
+      with {kind, reason, stacktrace} <- List.last(found), do: :erlang.raise(kind, reason, stacktrace)
+    end)
+
+    failures
   end
 
   @doc """
@@ -152,6 +168,7 @@ defmodule HfHub.Test do
   @spec start_local_hub(repos(), keyword()) :: Hub.t()
   def start_local_hub(repos \\ %{}, opts \\ []) do
     opts = Options.validate!(opts, @local)
+    repos = Script.repos!(repos)
     folder = folder()
 
     pid =
@@ -232,25 +249,22 @@ defmodule HfHub.Test do
       HfHub.Test.put_repo(hub, "org/model", %{"config.json" => ~s({"version": 2})})
   """
   @spec put_repo(Hub.t(), String.t(), %{String.t() => binary()}) :: :ok
-  def put_repo(%{kind: :scripted} = hub, repo, files), do: GenServer.call(hub.pid, {:put, repo, files})
+  def put_repo(%Hub{kind: :scripted} = hub, repo, files),
+    do: GenServer.call(hub.pid, {:put, repo, Script.files!(repo, files)})
 
-  def put_repo(%{kind: :local} = hub, repo, files) do
+  def put_repo(%Hub{kind: :local} = hub, repo, files) do
     source = folder()
 
-    for {name, content} <- files do
+    for {name, content} <- Script.files!(repo, files) do
       path = Path.join(source, name)
       File.mkdir_p!(Path.dirname(path))
       File.write!(path, content)
     end
 
-    {id, type} = typed(repo)
+    {id, type} = Script.typed(repo)
     LocalHub.import_folder!(hub.pid, source, id, repo_type: type)
     :ok
   end
-
-  defp typed("datasets/" <> id), do: {id, :dataset}
-  defp typed("spaces/" <> id), do: {id, :space}
-  defp typed(id), do: {id, :model}
 
   @doc """
   Makes requests fail whose path contains `match`, or matches it as a pattern; the module docs list the faults.
@@ -264,11 +278,10 @@ defmodule HfHub.Test do
       HfHub.Test.fault(hub, "model.safetensors", {:cut, 1_000}, times: 1)
   """
   @spec fault(Hub.t(), String.t(), fault(), keyword()) :: :ok
-  def fault(hub, match, fault, opts \\ []) do
+  def fault(%Hub{} = hub, match, fault, opts \\ []) do
+    Match.check!(match)
     opts = Options.validate!(opts, @fault)
-
-    rule =
-      native(fault) || raise ArgumentError, "unknown fault #{inspect(fault)}; HfHub.Test lists the faults"
+    rule = Fault.native!(fault)
 
     case hub.kind do
       :scripted -> GenServer.call(hub.pid, {:fault, Map.merge(Map.new(opts), %{match: match, fault: fault})})
@@ -281,18 +294,6 @@ defmodule HfHub.Test do
     method = if opts[:method], do: %{method: opts[:method]}, else: %{}
     Map.merge(%{skip: opts[:skip]}, Map.merge(times, method))
   end
-
-  # A fault in the form of the Local Hub.
-  defp native({:status, code}), do: %{kind: "status", code: code}
-  defp native({:status, code, headers}), do: %{kind: "status", code: code, headers: Map.new(headers)}
-  defp native({:rate_limit, seconds}), do: %{kind: "rate_limit", seconds: seconds}
-  defp native({:cut, bytes}), do: %{kind: "drop", after: bytes}
-  defp native({:stall, bytes}), do: %{kind: "stall", after: bytes}
-  defp native({:body, text}), do: %{kind: "body", text: text}
-  defp native({:corrupt, offset}), do: %{kind: "corrupt", at: offset}
-  defp native({:delay, ms}), do: %{kind: "delay", ms: ms}
-  defp native(fault) when fault in [:hang, :hang_up], do: %{kind: Atom.to_string(fault)}
-  defp native(_other), do: nil
 
   defp plant(hub, rule) do
     {:ok, _added} = control(:post, "faults", hub) |> Request.json(rule) |> Request.run()
@@ -322,7 +323,8 @@ defmodule HfHub.Test do
       assert [] = HfHub.Test.requests(hub, "model.safetensors")
   """
   @spec requests(Hub.t(), String.t()) :: [HfHub.Test.Request.t()]
-  def requests(hub, match \\ "") do
+  def requests(%Hub{} = hub, match \\ "") do
+    Match.check!(match)
     for request <- received(hub), Match.path?(match, request.path), do: request
   end
 

@@ -104,12 +104,11 @@ defmodule HfHub.TestTest do
         assert wait >= 1000
       end
 
-      test "lists requests, and an unknown fault raises", %{hub: hub} do
+      test "lists requests", %{hub: hub} do
         assert requests(hub) == []
         {:ok, _path} = file(hub, "config.json")
         assert %{method: "GET", status: 200} = List.last(requests(hub, "config.json"))
         assert requests(hub, "*/none") == []
-        assert_raise ArgumentError, ~r/unknown fault/, fn -> fault(hub, "x", {:explode, 1}) end
       end
     end
   end
@@ -126,6 +125,111 @@ defmodule HfHub.TestTest do
     assert {:ok, [%{id: "org/found"}]} = Api.list_models(ask)
     assert {:error, %Error{kind: :http, status: 418}} = Api.model_info("org/other", ask)
     assert {:ok, _url} = HfHub.Repo.create("org/new", ask)
+  end
+
+  test "a scripted Hub names the route that it lacks, and no request is repeated" do
+    hub = start_hub(@repos)
+    ask = opts(hub, cache_dir: nil)
+
+    for {route, call} <- [
+          {"POST /api/repos/create", fn -> HfHub.Repo.create("org/new", ask) end},
+          {"GET /api/models", fn -> Api.list_models(ask) end},
+          {"GET /api/models/org/model/refs", fn -> HfHub.Git.list_refs("org/model", ask) end},
+          {"DELETE /api/models/org/model",
+           fn -> HfHub.Request.new(:delete, "/api/models/org/model", [], ask) |> HfHub.Request.effect() end}
+        ] do
+      assert {:error, %Error{status: 501, message: message}} = call.()
+      assert message =~ "the scripted Hub has no route #{route}; add it to :routes, or use start_local_hub/2"
+      [_method, path] = String.split(route)
+      assert [%{status: 501}] = for(request <- requests(hub), request.path == path, do: request)
+    end
+  end
+
+  test "the function of a route may call the Hub, and others are served meanwhile" do
+    test = self()
+
+    slow = fn _request ->
+      send(test, {:route, self()})
+      receive do: ({:hub, hub} -> send(test, {:seen, requests(hub)}))
+      %{id: "org/slow"}
+    end
+
+    hub = start_hub(@repos, routes: %{"GET /api/models/org/slow" => slow})
+    ask = opts(hub, cache_dir: nil)
+    call = Task.async(fn -> Api.model_info("org/slow", ask) end)
+    assert_receive {:route, route}, 5000
+    assert {:ok, %{id: "org/model"}} = Api.model_info("org/model", ask)
+    send(route, {:hub, hub})
+    assert {:ok, %{id: "org/slow"}} = Task.await(call)
+    assert_received {:seen, [%{path: "/api/models/org/slow", status: nil}, %{status: 200}]}
+    assert [%{status: 200}, %{status: 200}] = requests(hub)
+  end
+
+  test "a mistake in what a test gives a Hub raises at once, with what is expected" do
+    hub = start_hub(@repos)
+
+    for {work, message} <- [
+          {fn -> start_hub(nil) end, "as a map of ids to their files"},
+          {fn -> start_hub(a: %{}) end, "as a map of ids to their files"},
+          {fn -> start_hub(%{org: %{}}) end, "as a map of names to binaries"},
+          {fn -> start_hub(%{"org/m" => "x"}) end, "as a map of names to binaries"},
+          {fn -> start_hub(%{"org/m" => %{a: "x"}}) end, "as a map of names to binaries"},
+          {fn -> start_hub(%{"org/m" => %{"a" => 1}}) end, "as a map of names to binaries"},
+          {fn -> start_hub(%{"org/m" => %{"../a" => "1"}}) end, ~s(invalid path in the repository "../a")},
+          {fn -> start_hub(%{"dataset/org/m" => %{}}) end, ~s(begins with "datasets/")},
+          {fn -> start_local_hub(%{"org/m" => %{"../a" => "1"}}) end,
+           ~s(invalid path in the repository "../a")},
+          {fn -> put_repo(hub, "org/m", [1]) end, "as a map of names to binaries"},
+          {fn -> start_hub(%{}, routes: %{"/api/models" => []}) end, "as a method and a path"},
+          {fn -> start_hub(%{}, routes: %{"get /api/models" => []}) end, "as a method and a path"},
+          {fn -> start_hub(%{}, routes: %{"GET /api/models?limit=1" => []}) end, "without a query"},
+          {fn -> start_hub(%{}, routes: %{"GET /x" => {200, "a", "b", "c"}}) end, "{status, headers, body}"},
+          {fn -> fault(hub, ~r/x/, :hang) end, "a pattern in which *"},
+          {fn -> requests(hub, nil) end, "a pattern in which *"},
+          {fn -> fault(hub, "x", {:explode, 1}) end, "unknown fault"},
+          {fn -> fault(hub, "x", {:status, "500"}) end, "unknown fault"},
+          {fn -> fault(hub, "x", {:status, 99_999}) end, "unknown fault"},
+          {fn -> fault(hub, "x", {:cut, -1}) end, "unknown fault"},
+          {fn -> fault(hub, "x", {:delay, 1.5}) end, "unknown fault"},
+          {fn -> fault(hub, "x", {:body, ["a"]}) end, "unknown fault"},
+          {fn -> fault(hub, "x", {:status, 500, [a: "b"]}) end, "{name, value}"}
+        ] do
+      error = assert_raise ArgumentError, work
+      assert error.message =~ message, error.message
+    end
+
+    assert {:ok, _path} = file(hub, "config.json")
+  end
+
+  test "a test fails if the function of a route raises, and the Hub serves other requests" do
+    folder = Path.join(System.tmp_dir!(), "hf_hub_test_#{System.pid()}_#{System.unique_integer([:positive])}")
+    File.mkdir_p!(folder)
+    on_exit(fn -> File.rm_rf!(folder) end)
+
+    script =
+      HfHub.Vm.script(%{dir: folder}, """
+      ExUnit.start(colors: [enabled: false])
+
+      defmodule Suite do
+        use ExUnit.Case, async: true
+        import HfHub.Test
+
+        for {name, work} <- [raises: quote(do: raise("boom")), asserts: quote(do: assert(1 == 2)), ends: quote(do: exit(:gone))] do
+          test "\#{name}" do
+            hub = start_hub(%{"org/m" => %{}}, routes: %{"GET /api/models/org/x" => fn _request -> unquote(work) end})
+            ask = opts(hub, cache_dir: nil)
+            assert {:error, %{status: 501, message: message}} = HfHub.Api.model_info("org/x", ask)
+            assert message =~ "the end of the test shows why"
+            assert {:ok, _info} = HfHub.Api.model_info("org/m", ask)
+          end
+        end
+      end
+      """)
+
+    assert {output, status} = HfHub.Vm.run(script)
+    assert status != 0 and output =~ "3 tests, 3 failures", output
+    assert output =~ "(RuntimeError) boom" and output =~ "code:  assert 1 == 2" and output =~ "(exit) :gone"
+    refute output =~ "the end of the test"
   end
 
   test "two Hubs of one test have nothing in common" do

@@ -2,6 +2,8 @@ defmodule HfHub.Test.Connection do
   # One connection to a scripted Hub: reads requests and writes responses, with their faults.
   @moduledoc false
 
+  alias HfHub.Test.{Plan, Routes}
+
   @reasons %{
     200 => "OK",
     206 => "Partial Content",
@@ -23,13 +25,32 @@ defmodule HfHub.Test.Connection do
 
   defp requests(socket, hub) do
     with {:ok, request} <- read(socket),
-         plan = GenServer.call(hub, {:respond, request}, :infinity),
+         plan = plan(hub, request),
          :ok <- write(socket, request.method, plan),
          :ok <- :inet.setopts(socket, packet: :http_bin) do
       requests(socket, hub)
     else
       _ended -> :gen_tcp.close(socket)
     end
+  end
+
+  # Here and not in the process of the Hub, so that a function of the test may call the Hub, take its time, and fail.
+  defp plan(hub, request) do
+    {id, fault, script} = GenServer.call(hub, {:asked, request}, :infinity)
+    plan = Plan.new(fault, fn -> respond(request, script) end)
+    :ok = GenServer.call(hub, {:responds, id, plan.status}, :infinity)
+    plan
+  end
+
+  defp respond(request, script) do
+    Routes.respond(request, script)
+  catch
+    kind, reason ->
+      Agent.update(script.failures, &[{kind, reason, __STACKTRACE__} | &1])
+
+      Routes.failed(
+        "the route #{request.method} #{request.path} of the scripted Hub failed; the end of the test shows why"
+      )
   end
 
   defp read(socket) do

@@ -12,16 +12,36 @@ defmodule HfHub.Test.Routes do
   @doc "Returns the response to a request: that of a test's route, or that of a repository."
   @spec respond(map(), map()) :: response()
   def respond(request, hub) do
-    case Map.fetch(hub.routes, "#{request.method} #{request.path}") do
-      {:ok, route} when is_function(route, 1) -> request |> route.() |> response()
-      {:ok, route} -> response(route)
+    case Map.fetch(hub.routes, route(request)) do
+      {:ok, route} when is_function(route, 1) -> request |> route.() |> response!()
+      {:ok, route} -> response!(route)
       :error -> own(request, hub)
     end
   end
 
-  defp response({status, headers, body}) when is_integer(status), do: {status, headers, body}
-  defp response({status, body}) when is_integer(status), do: json(body, status)
-  defp response(body), do: json(body, 200)
+  defp route(request), do: "#{request.method} #{request.path}"
+
+  @doc "Returns the response that a test has given for a route. Raises `ArgumentError` for any other value."
+  @spec response!(term()) :: response()
+  def response!({status, headers, body}) when is_integer(status) and is_list(headers) and is_binary(body),
+    do: {status, headers, body}
+
+  def response!({status, body}) when is_integer(status), do: json(body, status)
+
+  def response!(tuple) when is_tuple(tuple) do
+    raise ArgumentError,
+          "expected the response of a route as {status, headers, body}, {status, json} or JSON, got: #{inspect(tuple)}"
+  end
+
+  def response!(body), do: json(body, 200)
+
+  @doc "Returns the response that shows why a request cannot be served. No client sends such a request again."
+  @spec failed(String.t()) :: response()
+  def failed(why), do: error(501, nil, why, [{"x-error-message", why}])
+
+  defp missing(request) do
+    failed("the scripted Hub has no route #{route(request)}; add it to :routes, or use start_local_hub/2")
+  end
 
   defp own(%{path: "/api/whoami-v2"} = request, hub) do
     if request.headers["authorization"] == "Bearer #{hub.token}",
@@ -34,22 +54,28 @@ defmodule HfHub.Test.Routes do
   end
 
   defp own(%{path: "/api/" <> path} = request, hub) do
-    with {repo, files, rest} <- find(path, hub.repos) do
-      revision(api(rest), repo, files, request)
-    else
-      nil -> error(404, "RepoNotFound", "Repository not found")
+    case find(path, hub.repos) do
+      {repo, files, rest} ->
+        revision(api(request.method, rest), repo, files, request)
+
+      nil ->
+        if repository?(path), do: error(404, "RepoNotFound", "Repository not found"), else: missing(request)
     end
   end
 
-  defp own(%{path: "/" <> path} = request, hub) do
-    with {_repo, files, "resolve/" <> rest} <- find(with_type(path), hub.repos) do
+  defp own(%{path: "/" <> path, method: method} = request, hub) do
+    with true <- method in ["GET", "HEAD"],
+         {_repo, files, "resolve/" <> rest} <- find(with_type(path), hub.repos) do
       [revision | name] = String.split(rest, "/", parts: 2)
       at(revision, files, fn -> file(files, List.first(name), request) end)
     else
-      {_repo, _files, _other} -> error(404, "EntryNotFound", "Page not found")
       nil -> error(404, "RepoNotFound", "Repository not found")
+      _other -> missing(request)
     end
   end
+
+  # A path below that of a repository, which this Hub does not have.
+  defp repository?(path), do: path =~ ~r"\A(models|datasets|spaces)/[^/]"
 
   defp with_type(path),
     do: if(String.starts_with?(path, ["datasets/", "spaces/"]), do: path, else: "models/" <> path)
@@ -68,18 +94,18 @@ defmodule HfHub.Test.Routes do
     end
   end
 
-  defp api(""), do: {:info, "main"}
-  defp api("revision/" <> revision), do: {:info, revision}
-  defp api("paths-info/" <> revision), do: {:paths, revision}
+  defp api("GET", ""), do: {:info, "main"}
+  defp api("GET", "revision/" <> revision), do: {:info, revision}
+  defp api("POST", "paths-info/" <> revision), do: {:paths, revision}
 
-  defp api("tree/" <> rest) do
+  defp api("GET", "tree/" <> rest) do
     [revision | folder] = String.split(rest, "/", parts: 2)
     {{:tree, List.first(folder)}, revision}
   end
 
-  defp api(_other), do: nil
+  defp api(_method, _other), do: nil
 
-  defp revision(nil, _repo, _files, _request), do: error(404, nil, "Not found")
+  defp revision(nil, _repo, _files, request), do: missing(request)
 
   defp revision({what, revision}, repo, files, request),
     do: at(revision, files, fn -> answer(what, repo, files, request) end)

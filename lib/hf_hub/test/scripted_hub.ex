@@ -5,7 +5,7 @@ defmodule HfHub.Test.ScriptedHub do
 
   use GenServer
 
-  alias HfHub.Test.{Connection, Request, Routes}
+  alias HfHub.Test.{Connection, Match, Request}
 
   @doc "Starts a Hub with the options of `HfHub.Test.start_hub/2`."
   @spec start_link(map()) :: GenServer.on_start()
@@ -27,6 +27,7 @@ defmodule HfHub.Test.ScriptedHub do
        repos: opts.repos,
        routes: opts.routes,
        token: opts.token,
+       failures: opts.failures,
        faults: [],
        requests: []
      }}
@@ -51,12 +52,16 @@ defmodule HfHub.Test.ScriptedHub do
   def handle_call(:clear_faults, _from, state), do: {:reply, :ok, %{state | faults: []}}
   def handle_call({:put, repo, files}, _from, state), do: {:reply, :ok, put_in(state.repos[repo], files)}
 
-  def handle_call({:respond, request}, _from, state) do
+  def handle_call({:asked, request}, _from, state) do
     {fault, faults} = take(state.faults, request, [])
-    response = if answers?(fault), do: nil, else: Routes.respond(request, state)
-    plan = planned(fault, response)
-    seen = %Request{method: request.method, path: request.path, query: request.query, status: plan.status}
-    {:reply, plan, %{state | faults: faults, requests: [seen | state.requests]}}
+    seen = %Request{method: request.method, path: request.path, query: request.query}
+    reply = {length(state.requests), fault, Map.take(state, [:repos, :routes, :token, :failures])}
+    {:reply, reply, %{state | faults: faults, requests: [seen | state.requests]}}
+  end
+
+  def handle_call({:responds, id, status}, _from, state) do
+    at = length(state.requests) - 1 - id
+    {:reply, :ok, update_in(state.requests, &List.update_at(&1, at, fn seen -> %{seen | status: status} end))}
   end
 
   @impl true
@@ -76,29 +81,6 @@ defmodule HfHub.Test.ScriptedHub do
 
   defp matches?(fault, request) do
     method? = fault.method in [nil, request.method]
-    method? and HfHub.Test.Match.path?(fault.match, request.path)
+    method? and Match.path?(fault.match, request.path)
   end
-
-  # A fault that replaces the response.
-  defp answers?({:status, _code}), do: true
-  defp answers?({:status, _code, _headers}), do: true
-  defp answers?({:rate_limit, _seconds}), do: true
-  defp answers?(fault), do: fault in [:hang, :hang_up]
-
-  defp planned({:status, code}, _response), do: plan({code, [], ""})
-  defp planned({:status, code, headers}, _response), do: plan({code, headers, ""})
-  defp planned({:rate_limit, seconds}, _response), do: plan({429, [{"retry-after", "#{seconds}"}], ""})
-  defp planned(fault, nil), do: %{plan({nil, [], ""}) | fault: fault}
-  defp planned({:body, text}, {status, headers, _body}), do: plan({status, headers, text})
-  defp planned({:corrupt, at}, {status, headers, body}), do: plan({status, headers, corrupt(body, at)})
-  defp planned(fault, response), do: %{plan(response) | fault: fault}
-
-  defp plan({status, headers, body}), do: %{status: status, headers: headers, body: body, fault: nil}
-
-  defp corrupt(body, at) when at < byte_size(body) do
-    <<before::binary-size(at), byte, rest::binary>> = body
-    <<before::binary, Bitwise.bxor(byte, 1), rest::binary>>
-  end
-
-  defp corrupt(body, _beyond), do: body
 end
