@@ -3,7 +3,7 @@ defmodule HfHub.Cache.Verification do
   @moduledoc false
 
   alias HfHub.Cache.{Engine, Integrity, Tables}
-  alias HfHub.{Decode, Download, Error, Native, Options}
+  alias HfHub.{Decode, Download, Error, Native, Options, Telemetry}
   alias HfHub.Download.Spec
 
   @types %{"model" => :model, "dataset" => :dataset, "space" => :space, "kernel" => :kernel}
@@ -68,10 +68,16 @@ defmodule HfHub.Cache.Verification do
     none = %{filter: %{allow: [], ignore: ["*"]}, max_workers: 1}
 
     with {:ok, spec, _ref} <- Spec.repo(call ++ common(opts)),
-         {:ok, _snapshot} <- Native.run(:snapshot, Map.merge(spec, none)),
+         {:ok, _snapshot} <- requested(Map.merge(spec, none)),
          do: {:cont, :ok},
          else: ({:error, error} -> {:halt, {:error, error}})
   end
+
+  defp requested(spec),
+    do:
+      Telemetry.span(:download, Telemetry.download(spec), spec.hub.token, fn ->
+        Native.run(:snapshot, spec)
+      end)
 
   defp common(opts), do: Keyword.take(opts, Keyword.keys(Options.common()))
 
