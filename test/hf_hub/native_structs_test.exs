@@ -3,7 +3,7 @@ defmodule HfHub.NativeStructsTest do
   # `HfHub.Decode` makes; where it makes nothing, the map has to be as it was.
   use HfHub.Case, async: true
 
-  alias HfHub.{Decode, Request}
+  alias HfHub.{Cache, Decode, Download, Native, Request}
 
   defmodule Part do
     use HfHub.Schema, id: {"id", :name, "id"}, size: {"size", :integer, "size", default: 0}
@@ -126,6 +126,21 @@ defmodule HfHub.NativeStructsTest do
     left = same(Every, items)
     # Those that Elixir alone decodes are the smaller part.
     assert left > 0 and left < div(length(items), 3), "#{left} of #{length(items)} were left to Elixir"
+  end
+
+  test "the report of a scan is decoded as Elixir does", context do
+    {id, _commit} = repo(context, for(n <- 1..40, into: %{}, do: {"file#{n}", "content #{n}"}))
+    folder = Download.snapshot_download!(opts(context, repo_id: id))
+
+    # Days around the ends of months and leap years, before and after 1970.
+    for n <- 1..40, do: folder |> Path.join("file#{n}") |> File.touch!(86_399 * 317 * (n - 10))
+
+    spec = %{cache_dir: context.cache, spec: %{}}
+    {:ok, maps} = Native.run(:scan, spec)
+    {:ok, %Cache.Report{} = report} = Native.run(:scan, Map.put(spec, :structs, Decode.tables(Cache.Report)))
+    assert report === Decode.struct(Cache.Report, maps)
+    assert [%Cache.Repo{repo_type: :model, revisions: [%{files: [%Cache.File{} | _] = files}]}] = report.repos
+    assert Enum.any?(files, &(DateTime.to_unix(&1.blob_last_modified) < 0))
   end
 
   test "any objects are decoded as Elixir does" do

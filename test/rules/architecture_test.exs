@@ -140,7 +140,7 @@ defmodule HfHub.Rules.ArchitectureTest do
   end
 
   # All lines, comments included. Logic belongs to the engine; structs are decoded here because they are made of terms.
-  @boundary_lines 1650
+  @boundary_lines 1665
 
   test "the boundary stays small" do
     lines = for path <- files("native/hf_hub_nif/src/**/*.rs"), _line <- File.stream!(path), do: path

@@ -34,7 +34,10 @@ defmodule HfHub.Cache.Engine do
 
   @doc "Returns the report of `HfHub.Cache.scan/1`."
   def scan(opts) do
-    with {:ok, report} <- run(:scan, %{}, opts) do
+    # A cache may have many files: native code makes the structs of the report.
+    spec = %{cache_dir: cache_dir(opts), spec: %{}, structs: Decode.tables(Report)}
+
+    with {:ok, report} <- Native.run(:scan, spec) do
       warnings =
         for warning <- report.warnings do
           {hints, warning} = Map.pop(warning, :hints)

@@ -28,6 +28,17 @@ impl Reply {
         Self(Box::new(move |env| serial::term(env, &report)))
     }
 
+    /// Same as [`Self::new`], with structs in place of the maps that `tables` has.
+    pub(crate) fn structs(
+        report: impl Serialize + Send + 'static,
+        tables: Option<(OwnedEnv, SavedTerm)>,
+    ) -> Self {
+        Self(Box::new(move |env| {
+            let report = serial::term(env, &report);
+            loaded(env, &tables).and_then(|it| structs::decoded(report, it)).unwrap_or(report)
+        }))
+    }
+
     /// Creates a reply with the response of an API route: JSON as terms, a long text as a [`Text`] and its size,
     /// anything else as a binary. Objects are decoded by `tables`. `broken` is the error of a body that is not valid
     /// JSON.
@@ -35,11 +46,7 @@ impl Reply {
         Self(Box::new(move |env| {
             let (body, broken) = match response.json() {
                 None => (term::binary(env, &response.body), None),
-                Some(text) if text.len() < LONG => {
-                    let load =
-                        |(envs, it): &(OwnedEnv, SavedTerm)| envs.run(|of| it.load(of).in_env(env));
-                    json(env, text, tables.as_ref().map(load))
-                }
+                Some(text) if text.len() < LONG => json(env, text, loaded(env, &tables)),
                 Some(text) => {
                     let unparsed = ResourceArc::new(Text(Mutex::new(Some(response.body.clone()))));
                     ((unparsed, text.len()).encode(env), None)
@@ -104,6 +111,11 @@ pub(crate) fn json<'a>(
         Ok(body) => (tables.and_then(|it| structs::decoded(body, it)).unwrap_or(body), None),
         Err(error) => (term::binary(env, b""), Some(error.to_string())),
     }
+}
+
+/// Returns the tables of a spec in this environment.
+fn loaded<'a>(env: Env<'a>, tables: &Option<(OwnedEnv, SavedTerm)>) -> Option<Term<'a>> {
+    tables.as_ref().map(|(of, saved)| of.run(|of| saved.load(of).in_env(env)))
 }
 
 fn with(map: Term<'_>, key: Atom, value: impl Encoder) -> Term<'_> {

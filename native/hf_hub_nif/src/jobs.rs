@@ -78,7 +78,8 @@ async fn local<S: DeserializeOwned, R: Serialize + Send + 'static>(
     task: Task,
     run: impl AsyncFnOnce(S, Watch) -> Result<R>,
 ) -> Result<Reply> {
-    run(task.spec()?, task.watch.clone()).await.map(Reply::new)
+    let report = run(task.spec()?, task.watch.clone()).await?;
+    Ok(Reply::structs(report, task.part(atoms::structs())))
 }
 
 /// Work with a Hub.

@@ -55,7 +55,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 mod atoms {
     rustler::atoms! {
         ok, error, refused, hf_hub, progress, waiting, chunk, done, hub, token, max_bandwidth, hidden, list, content,
-        data, body, broken, structs, name, datetime, is, as_is, enum_ = "enum", struct_ = "struct", in_ = "in", file
+        data, body, broken, structs, name, datetime, microseconds, is, as_is, enum_ = "enum", struct_ = "struct", in_ = "in", file
     }
 }
 

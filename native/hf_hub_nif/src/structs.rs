@@ -1,4 +1,4 @@
-//! The maps of a JSON response into structs of Elixir, by their tables: what `HfHub.Decode` does, for long lists.
+//! The maps of a JSON response or a report into structs of Elixir, by their tables: what `HfHub.Decode` does, for many.
 //!
 //! A map that has anything uncommon in it stays a map, and so does what it is in, up to the item of the list:
 //! Elixir decodes it, or raises the error that it deserves.
@@ -56,6 +56,7 @@ enum Kind<'a> {
     AsIs,
     Name,
     Time,
+    Microseconds,
     Is(Term<'a>),
     Enum(Term<'a>),
     In(Term<'a>),
@@ -100,6 +101,7 @@ impl<'a> Kind<'a> {
             _ if atoms::as_is() == kind => Self::AsIs,
             _ if atoms::name() == kind => Self::Name,
             _ if atoms::datetime() == kind => Self::Time,
+            _ if atoms::microseconds() == kind => Self::Microseconds,
             _ => Self::Elixir,
         })
     }
@@ -162,6 +164,10 @@ impl<'a> Decoder<'a> {
             }
             Kind::Time => {
                 self.once(json, usize::MAX, || self.time(&Moment::read(json.decode().ok()?)?))
+            }
+            Kind::Microseconds => {
+                let made = || self.time(&Moment::since_1970(json.decode().ok()?)?);
+                self.once(json, usize::MAX, made)
             }
             Kind::Struct(_) if !json.is_map() => None,
             Kind::Struct(at) => self.once(json, *at, || self.made(json, &self.tables[*at])),

@@ -1,4 +1,4 @@
-//! Points in time as a Hub's JSON writes them.
+//! Points in time as a Hub's JSON and file systems write them.
 
 /// A point in time in UTC, with the digits of its second's fraction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +49,32 @@ impl Moment {
         moment.exists().then_some(moment)
     }
 
+    /// Returns the moment so many microseconds after 1970; `None` outside of the years 0 to 9999.
+    pub fn since_1970(microseconds: i64) -> Option<Self> {
+        const DAY: i64 = 86_400_000_000;
+        let (mut days, rest) = (microseconds.div_euclid(DAY), microseconds.rem_euclid(DAY));
+        // From the first of March of the year 0, so that a leap day is the last one of its year.
+        days += 719_468;
+        let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+        let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+        let day = day - (365 * year + year / 4 - year / 100);
+        let month = (5 * day + 2) / 153;
+        let day = day - (153 * month + 2) / 5 + 1;
+        let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+        let part = |number: i64| u32::try_from(number).ok();
+        let second = rest / 1_000_000;
+        Some(Self {
+            year: part(era * 400 + year + next).filter(|year| *year <= 9999)?,
+            month: part(month)?,
+            day: part(day)?,
+            hour: part(second / 3600)?,
+            minute: part(second / 60 % 60)?,
+            second: part(second % 60)?,
+            microsecond: part(rest % 1_000_000)?,
+            digits: 6,
+        })
+    }
+
     fn exists(&self) -> bool {
         (1..=self.days_of_month()).contains(&self.day)
             && self.hour < 24
@@ -88,6 +114,29 @@ mod tests {
         let whole = Moment::read("2000-02-29T00:00:00Z").unwrap();
         assert_eq!((whole.microsecond, whole.digits), (0, 0));
         assert_eq!(Moment::read("0000-12-31T00:00:00.000001Z").unwrap().microsecond, 1);
+    }
+
+    #[test]
+    fn counts_from_1970() {
+        for (microseconds, text) in [
+            (0, "1970-01-01T00:00:00.000000Z"),
+            (-1, "1969-12-31T23:59:59.999999Z"),
+            (951_782_400_000_000, "2000-02-29T00:00:00.000000Z"),
+            (951_868_800_000_001, "2000-03-01T00:00:00.000001Z"),
+            (-2_203_891_200_000_000, "1900-03-01T00:00:00.000000Z"),
+            (1_764_633_599_123_456, "2025-12-01T23:59:59.123456Z"),
+            (-62_167_219_200_000_000, "0000-01-01T00:00:00.000000Z"),
+            (253_402_300_799_999_999, "9999-12-31T23:59:59.999999Z"),
+        ] {
+            assert_eq!(Moment::since_1970(microseconds), Moment::read(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn counts_no_year_of_other_lengths() {
+        for beyond in [-62_167_219_200_000_001, 253_402_300_800_000_000, i64::MIN, i64::MAX] {
+            assert_eq!(Moment::since_1970(beyond), None);
+        }
     }
 
     #[test]
