@@ -226,6 +226,130 @@ defmodule HfHub.Parity.InferenceTest do
     assert_same(context)
   end
 
+  @token_parameters [
+    do_sample: true,
+    frequency_penalty: 0.5,
+    max_new_tokens: 3,
+    seed: 1,
+    temperature: 0.5,
+    top_k: 2,
+    top_p: 0.5,
+    typical_p: 0.5
+  ]
+
+  @question_parameters [
+    doc_stride: 1,
+    handle_impossible_answer: true,
+    max_answer_len: 2,
+    max_question_len: 3,
+    max_seq_len: 4,
+    top_k: 1
+  ]
+
+  # Tasks with the arguments in Python and all parameters but those of the test above.
+  @parameters [
+    {"audio-classification", ~s|b"a"|, [top_k: 1, function_to_apply: "softmax"]},
+    {"document-question-answering", ~s|b"i", "q?"|, [word_boxes: ["a", [1, 2]]] ++ @question_parameters},
+    {"feature-extraction", ~s|"x"|,
+     [truncate: true, prompt_name: "p", dimensions: 8, encoding_format: "float"]},
+    {"fill-mask", ~s|"a [MASK]"|, [top_k: 1]},
+    {"image-classification", ~s|b"i"|, [top_k: 1, function_to_apply: "sigmoid"]},
+    {"image-segmentation", ~s|b"i"|,
+     [mask_threshold: 0.5, overlap_mask_area_threshold: 0.25, threshold: 0.125]},
+    {"question-answering", ~s|"q?", "c"|, [align_to_words: true] ++ @question_parameters},
+    {"summarization", ~s|"long"|, [clean_up_tokenization_spaces: true]},
+    {"table-question-answering", ~s|{"a": ["1"]}, "q?"|, [sequential: true, truncation: true]},
+    {"text-generation", ~s|"x"|,
+     [
+       adapter_id: "a",
+       best_of: 2,
+       decoder_input_details: true,
+       details: true,
+       grammar: %{type: "json", value: %{a: 1}},
+       repetition_penalty: 1.5,
+       return_full_text: true,
+       stop: ["s"],
+       top_n_tokens: 2,
+       truncate: 5,
+       watermark: true
+     ] ++ @token_parameters},
+    {"text-to-image", ~s|"p"|,
+     [guidance_scale: 1.5, negative_prompt: "n", num_inference_steps: 3, scheduler: "s"]},
+    {"text-to-speech", ~s|"t"|,
+     [
+       early_stopping: true,
+       epsilon_cutoff: 0.5,
+       eta_cutoff: 0.5,
+       max_length: 9,
+       min_length: 1,
+       min_new_tokens: 1,
+       num_beam_groups: 1,
+       num_beams: 2,
+       penalty_alpha: 0.5,
+       use_cache: true
+     ] ++ Keyword.drop(@token_parameters, [:seed, :frequency_penalty])},
+    {"image-to-image", ~s|b"i"|, [guidance_scale: 1.5, negative_prompt: "n", num_inference_steps: 3]},
+    {"token-classification", ~s|"x"|, [ignore_labels: ["O"], stride: 2]},
+    {"translation", ~s|"hi"|,
+     [
+       clean_up_tokenization_spaces: true,
+       truncation: "only_first",
+       generate_parameters: %{a: 1}
+     ]},
+    {"zero-shot-classification", ~s|"x", ["a", "b"]|, [multi_label: true, hypothesis_template: "h {}"]},
+    {"zero-shot-image-classification", ~s|b"i", ["a", "b"]|, [hypothesis_template: "h {}"]}
+  ]
+
+  test "all parameters of tasks have the same names in requests", context do
+    for {task, _arguments, _parameters} <- @parameters do
+      model(context, "acme/" <> task, task)
+      pipeline = if task == "feature-extraction", do: "/pipeline/" <> task, else: ""
+      plant(context, "POST", "/router/hf-inference/models/acme/#{task}#{pipeline}", @list)
+    end
+
+    # The results are those of the tests above; a planted one that fits no task is an error.
+    code =
+      for {task, arguments, parameters} <- @parameters do
+        named = for {name, value} <- parameters, do: ", #{name}=#{literal(value)}"
+
+        """
+        try: routed("hf-inference", "acme/#{task}").#{method(task)}(#{arguments}#{named})
+        except (TypeError, KeyError, AttributeError, IndexError, ValueError) as e: assert "unexpected keyword" not in str(e), e
+        """
+      end
+
+    theirs(context, @python <> Enum.join(code))
+
+    for {task, arguments, parameters} <- @parameters do
+      client = routed(context, "hf-inference", model_of(task))
+
+      given =
+        Regex.replace(~r/(?<!")b"/, arguments, "\"")
+        |> String.replace("{", "%{")
+        |> String.replace(": [", " => [")
+
+      {given, _binding} = Code.eval_string("[#{given}]")
+
+      try do
+        apply(Inference, String.to_existing_atom(method(task)), [client | given] ++ [parameters])
+      rescue
+        _unfit in [HfHub.Error, FunctionClauseError] -> :ok
+      end
+    end
+
+    assert_same(context)
+  end
+
+  defp method(task), do: String.replace(task, "-", "_")
+
+  defp literal(value) when is_boolean(value), do: value |> to_string() |> String.capitalize()
+
+  defp literal(%{} = map),
+    do: "{" <> Enum.map_join(map, ", ", fn {k, v} -> "'#{k}': #{literal(v)}" end) <> "}"
+
+  defp literal(list) when is_list(list), do: "[" <> Enum.map_join(list, ", ", &literal/1) <> "]"
+  defp literal(other), do: inspect(other)
+
   @chats ~w(baseten cerebras cohere deepinfra featherless-ai fireworks-ai groq novita nscale ovhcloud publicai scaleway
             together zai-org)
 
