@@ -71,7 +71,13 @@ defmodule HfHub.Auth do
     ]
   ]
 
-  @logout [name: [type: :string, doc: "Name of the stored token to remove. Defaults to all of them."]]
+  @logout [
+    name: [
+      type: :string,
+      aliases: [:token_name],
+      doc: "Name of the stored token to remove. Defaults to all of them."
+    ]
+  ]
   @headers Keyword.take(Options.common(), [:token])
 
   @doc """

@@ -32,10 +32,12 @@ defmodule HfHub.Discussions do
             author: [type: :string, doc: "User that opened the discussions."],
             type: [
               type: {:in, [:all, :discussion, :pull_request]},
+              aliases: [:discussion_type],
               doc: "`:discussion`, `:pull_request` or `:all`. Defaults to all."
             ],
             status: [
               type: {:in, [:all, :open, :closed, :draft, :merged]},
+              aliases: [:discussion_status],
               spellings: for(status <- [:all, :open, :closed, :draft, :merged], do: {"#{status}", status}),
               doc:
                 "`:open` (drafts included), `:closed` (merged ones included), `:draft`, `:merged` or `:all`. Defaults " <>

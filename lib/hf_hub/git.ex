@@ -53,7 +53,7 @@ defmodule HfHub.Git do
              type: :string,
              doc: "Branch or commit to tag. Defaults to the revision in the id, else `\"main\"`."
            ],
-           message: [type: :string, doc: "Message of the (annotated) tag."],
+           message: [type: :string, aliases: [:tag_message], doc: "Message of the (annotated) tag."],
            exist_ok: [
              type: :boolean,
              default: false,
@@ -79,6 +79,7 @@ defmodule HfHub.Git do
               branch: [type: :string, default: "main", doc: "Branch to squash."],
               message: [
                 type: :string,
+                aliases: [:commit_message],
                 doc: "Message of the resulting commit. Defaults to one that names the branch."
               ]
             ] ++ Options.common()

@@ -2,7 +2,7 @@ defmodule HfHub.Options do
   # Option tables: one table validates options, fills in defaults and generates their
   # documentation, so the three cannot disagree. The notation is that of NimbleOptions, with
   # a key of its own, `:secret` - whether no error may show the value -, and three for code that was written for hf_hub
-  # 0.3:
+  # 0.3 or after examples in Python:
   #
   #   * `:aliases` - other names of the option
   #   * `:spellings` - other values of the option, as text, with their meaning
@@ -243,7 +243,7 @@ defmodule HfHub.Options do
     ignored = for {name, rule} <- table, why = rule[:no_effect], do: "`#{inspect(name)}` (#{why})"
 
     Enum.join(
-      sentence("Names in 0.3, which are accepted too: ", aliases) ++
+      sentence("Names in 0.3 or in Python, which are accepted too: ", aliases) ++
         sentence("Options of 0.3 without effect, which a warning in the log shows once: ", ignored),
       " "
     )

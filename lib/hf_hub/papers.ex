@@ -26,7 +26,7 @@ defmodule HfHub.Papers do
            submitter: [type: :string, doc: "User who submitted the paper."]
          ] ++ Options.common()
 
-  @page [page: [type: :non_neg_integer, doc: "Page number, starting at 0."]]
+  @page [page: [type: :non_neg_integer, aliases: [:p], doc: "Page number, starting at 0."]]
 
   @doc """
   Returns the details of a paper, by its arXiv id.

@@ -16,6 +16,7 @@ defmodule HfHub.Users do
   @repos [
            organization: [
              type: :string,
+             aliases: [:namespace],
              doc: "Organization whose repositories to return. Defaults to those of the token's account."
            ]
          ] ++ Options.common()

@@ -24,6 +24,13 @@ defmodule HfHub.Flows.XetTest do
         assert downloaded(context, id, xet: xet) == files["a.bin"]
       end
 
+      about = [repo_id: id, filename: "a.bin", endpoint: context.endpoint]
+
+      assert %{xet_hash: <<_::binary-64>>, refresh_url: "http" <> _ = url} =
+               HfHub.Download.file_metadata!(about)
+
+      assert url =~ "/#{id}/xet-read-token/"
+
       assert {:ok, %{committed?: false}} = Commit.upload_folder(dir, id, xet())
     end
 

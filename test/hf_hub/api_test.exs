@@ -186,6 +186,11 @@ defmodule HfHub.ApiTest do
       assert {:ok, []} = Api.list_datasets(ask(context, author: author))
       assert {:ok, []} = Api.list_spaces(ask(context, author: author))
       assert_raise ArgumentError, ~r/unknown option :limit/, fn -> Api.stream_models(limit: 3) end
+
+      card = "---\nco2_eq_emissions:\n  emissions: 12.5\n---\n"
+      repo(context, %{"README.md" => card}, id: "#{author}/measured")
+      assert ids.(emissions_thresholds: {0, 12.5}) == ["#{author}/measured"]
+      assert ids.(emissions_thresholds: {13, 100}) == []
     end
   end
 

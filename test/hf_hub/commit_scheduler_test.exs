@@ -51,6 +51,16 @@ defmodule HfHub.CommitSchedulerTest do
     assert text(id, "run/a.txt", context) == "a and more"
   end
 
+  test "leaves one commit with squash_history: true, and all files with ignore_defaults: false", context do
+    change(context, %{"a.txt" => "a", ".DS_Store" => "x"})
+    {id, scheduler} = start(context, squash_history: true, ignore_defaults: false)
+    assert_receive {:committed, {:ok, %CommitInfo{}}}, 20_000
+    change(context, %{"b.txt" => "b"})
+    assert {:ok, %CommitInfo{}} = CommitScheduler.trigger(scheduler)
+    assert [_one] = titles(id)
+    assert files(id, context) == [".DS_Store", "a.txt", "b.txt"]
+  end
+
   @tag timeout: 20_000
   test "commits regular files only, and runs on when a program of :on_commit has ended", context do
     change(context, %{"a.txt" => "a"})

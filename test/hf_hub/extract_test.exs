@@ -51,6 +51,14 @@ defmodule HfHub.ExtractTest do
     assert message =~ ":max_size"
     refute File.exists?(out)
     assert {:ok, ^out} = Extract.extract(path, out, max_size: 20_000_000)
+
+    path = tar(context, "many.tar", for(n <- 1..3, do: {"f#{n}", ""}), [])
+
+    assert {:error, %Error{kind: :invalid_archive, message: message}} =
+             Extract.extract(path, out <> "2", max_entries: 2)
+
+    assert message =~ ":max_entries"
+    assert {:ok, _out} = Extract.extract(path, out <> "2", max_entries: 3)
   end
 
   test "returns an error for a file that is not an archive", context do

@@ -17,7 +17,7 @@ defmodule HfHub.FileMetadataTest do
 
     blob = Base.encode16(:crypto.hash(:sha, "blob 3\0{}\n"), case: :lower)
     assert {:ok, file} = metadata(context, repo_id: id, filename: "config.json", revision: commit)
-    assert %{commit_hash: ^commit, etag: ^blob, size: 3, location: nil} = file
+    assert %{commit_hash: ^commit, etag: ^blob, size: 3, location: nil, xet_hash: nil} = file
     assert {:ok, ^file} = metadata(context, repo_id: "#{context.endpoint}/#{id}/blob/main/config.json")
     assert Enum.all?(requests(id), &(&1["method"] == "HEAD" and &1["bytes_sent"] == 0))
   end

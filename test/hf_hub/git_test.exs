@@ -108,7 +108,7 @@ defmodule HfHub.GitTest do
 
     test "squash a history", %{id: id, write: write} do
       Git.create_branch!(id, "before", write)
-      assert :ok = Git.super_squash(id, [message: "All in one"] ++ write)
+      assert :ok = Git.super_squash(id, [commit_message: "All in one"] ++ write)
       assert [%CommitInfo{title: "All in one"}] = Git.list_commits!(id, write)
       assert length(Git.list_commits!(id, [revision: "before"] ++ write)) > 1
       assert :ok = Git.super_squash!(id, [branch: "before"] ++ write)

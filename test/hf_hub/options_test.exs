@@ -98,12 +98,12 @@ defmodule HfHub.OptionsTest do
     assert_raise ArgumentError, ~r/unknown option :mood; known: \[:workers/, fn -> renamed(mood: 1) end
   end
 
-  test "the documentation names what is accepted for 0.3 in one line" do
+  test "the documentation names what is accepted for 0.3 and Python in one line" do
     [rows, line] = String.split(Options.docs(@renamed), "\n\n")
     assert length(String.split(rows, "\n")) == 4
 
     assert line ==
-             "Names in 0.3, which are accepted too: `:max_workers` for `:workers`, `:jobs` for `:workers`. Options of 0.3 " <>
+             "Names in 0.3 or in Python, which are accepted too: `:max_workers` for `:workers`, `:jobs` for `:workers`. Options of 0.3 " <>
                "without effect, which a warning in the log shows once: `:checked` (everything is checked), `:mode` (there is one)."
   end
 

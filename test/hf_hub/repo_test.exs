@@ -277,6 +277,12 @@ defmodule HfHub.RepoTest do
       assert :ok = Repo.update_settings!(id, as_writer(context, visibility: :public, gated: false))
       assert %{private: false, gated: false} = Api.model_info!(id, as_writer(context))
 
+      notified = [gated_notifications_mode: :real_time, gated_notifications_email: "me@example.com"]
+      assert :ok = Repo.update_settings(id, as_writer(context, [gated: :auto] ++ notified))
+
+      assert %{"gatedNotificationsMode" => "real-time", "gatedNotificationsEmail" => "me@example.com"} =
+               List.last(asked(id, "/settings"))["body"]
+
       assert_raise ArgumentError, ~r/nothing to change/, fn ->
         Repo.update_settings(id, as_writer(context))
       end

@@ -28,6 +28,7 @@ defmodule HfHub.Api.Tables do
       security_status: [
         type: :boolean,
         default: false,
+        aliases: [:securityStatus],
         doc: "Whether to include the results of security scans."
       ]
     ]
@@ -74,8 +75,18 @@ defmodule HfHub.Api.Tables do
       [
         limit: limit(),
         full: full(),
-        config: [type: :boolean, default: false, doc: "Whether to include the configuration."],
-        card_data: [type: :boolean, default: false, doc: "Whether to include the metadata of the card."]
+        config: [
+          type: :boolean,
+          default: false,
+          aliases: [:fetch_config],
+          doc: "Whether to include the configuration."
+        ],
+        card_data: [
+          type: :boolean,
+          default: false,
+          aliases: [:cardData],
+          doc: "Whether to include the metadata of the card."
+        ]
       ] ++ expand(:models, "`:full`, `:config` or `:card_data`") ++ Options.common()
   end
 

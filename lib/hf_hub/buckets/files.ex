@@ -3,6 +3,7 @@ defmodule HfHub.Buckets.Files do
   @moduledoc false
 
   alias HfHub.Buckets.{Call, FileMetadata, Tables, TreeEntry}
+  alias HfHub.Download.Metadata
   alias HfHub.{Error, Options, RepoRef, Request}
 
   # As in the Python client; the Hub accepts twice as many.
@@ -108,18 +109,12 @@ defmodule HfHub.Buckets.Files do
 
     case Integer.parse(headers["x-linked-size"] || length || "") do
       {size, ""} when hash != nil ->
-        {:ok, %FileMetadata{path: path, size: size, xet_hash: hash, refresh_url: refresh_url(headers)}}
+        {:ok,
+         %FileMetadata{path: path, size: size, xet_hash: hash, refresh_url: Metadata.refresh_url(headers)}}
 
       _other ->
         message = "the response about #{inspect(path)} has no size or no Xet hash"
         {:error, Error.new(:invalid_response, message, path: path)}
-    end
-  end
-
-  defp refresh_url(headers) do
-    case Regex.run(~r/<([^>]*)>;\s*rel="?xet-auth"?/, headers["link"] || "") do
-      [_all, url] -> url
-      nil -> headers["x-xet-refresh-route"]
     end
   end
 end

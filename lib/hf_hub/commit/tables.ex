@@ -27,7 +27,7 @@ defmodule HfHub.Commit.Tables do
     num_workers: [
       type: :pos_integer,
       default: 5,
-      aliases: [:max_workers],
+      aliases: [:max_workers, :num_threads],
       doc: "Maximum number of files to upload at a time."
     ],
     upload_timeout: [

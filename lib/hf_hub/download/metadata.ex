@@ -11,7 +11,8 @@ defmodule HfHub.Download.Metadata do
   @spec get(RepoRef.t(), keyword()) :: {:ok, FileMetadata.t()} | {:error, Error.t()}
   def get(ref, opts) do
     with {:ok, headers} <- headers(ref, opts) do
-      facts = Map.merge(headers, %{"etag" => etag(headers), "size" => size(headers)})
+      xet = if headers["x-xet-hash"], do: %{"refresh-url" => refresh_url(headers)}, else: %{}
+      facts = headers |> Map.merge(%{"etag" => etag(headers), "size" => size(headers)}) |> Map.merge(xet)
       {:ok, Decode.struct(FileMetadata, facts)}
     end
   end
@@ -23,6 +24,15 @@ defmodule HfHub.Download.Metadata do
     |> Request.put_header("accept-encoding", "identity")
     |> Request.headers()
     |> Request.confirm(&file?/1, "the X-Repo-Commit header")
+  end
+
+  @doc "Returns the URL of the token that reads a file from Xet storage, from the headers of the file."
+  @spec refresh_url(%{String.t() => String.t()}) :: String.t() | nil
+  def refresh_url(headers) do
+    case Regex.run(~r/<([^>]*)>;\s*rel="?xet-auth"?/, headers["link"] || "") do
+      [_all, url] -> url
+      nil -> headers["x-xet-refresh-route"]
+    end
   end
 
   # A Hub sends X-Repo-Commit. Without it, the etag must be a checksum, as for a download. The etag of a redirect is

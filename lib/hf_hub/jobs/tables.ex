@@ -141,7 +141,7 @@ defmodule HfHub.Jobs.Tables do
   def list,
     do: [limit: [type: :pos_integer, doc: "Maximum number of jobs to return. Defaults to all."]] ++ stream()
 
-  defp stages(doc), do: {:stages, [type: {:some, @stages}, doc: doc]}
+  defp stages(doc), do: {:stages, [type: {:some, @stages}, aliases: [:status], doc: doc]}
 
   @doc "Returns the options of `HfHub.Jobs.update_expose/2`."
   @spec expose() :: Options.table()

@@ -88,6 +88,7 @@ defmodule HfHub.Repo.Settings do
               ],
               gated_notifications_mode: [
                 type: {:in, [:bulk, :"real-time"]},
+                spellings: [{"real_time", :"real-time"}],
                 doc: "How often the owner is notified of access requests: `:bulk` or `:\"real-time\"`."
               ],
               gated_notifications_email: [type: :string, doc: "Email address for these notifications."],
