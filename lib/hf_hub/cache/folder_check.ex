@@ -55,15 +55,14 @@ defmodule HfHub.Cache.FolderCheck do
   defp paths(entries), do: entries |> Enum.map(& &1.path) |> Enum.sort()
 
   defp mismatches(entries, folder, max_workers) do
+    workers = max_workers || System.schedulers_online()
+
     entries
-    |> Enum.sort_by(& &1.path)
-    |> Task.async_stream(&compare(&1, folder),
-      max_concurrency: max_workers || System.schedulers_online(),
-      timeout: :infinity
-    )
+    |> Enum.sort_by(& &1.path, :desc)
+    |> Task.async_stream(&compare(&1, folder), max_concurrency: workers, timeout: :infinity)
     |> Enum.reduce_while({:ok, []}, fn
       {:ok, :same}, found -> {:cont, found}
-      {:ok, {:differs, mismatch}}, {:ok, found} -> {:cont, {:ok, found ++ [mismatch]}}
+      {:ok, {:differs, mismatch}}, {:ok, found} -> {:cont, {:ok, [mismatch | found]}}
       {:ok, {:error, error}}, _found -> {:halt, {:error, error}}
     end)
   end
