@@ -25,6 +25,9 @@ defmodule HfHub.Repository do
           subdir: String.t()
         ]
 
+  @listing Options.repo_type() ++ Options.revision() ++ Keyword.take(Options.common(), [:endpoint])
+  @url [subfolder: [type: :string, doc: "Folder of the file in the repository."]] ++ @listing
+
   @doc """
   Returns a repository in its longest form. Raises `ArgumentError` if it has none of the forms, or an unknown option.
 
@@ -47,7 +50,11 @@ defmodule HfHub.Repository do
   end
 
   @doc """
-  Returns the URL of a file of a model at the configured endpoint.
+  Returns the URL of a file, without a request. Raises `ArgumentError` if the repository is not one of the Hub.
+
+  ## Options
+
+  #{Options.docs(@url)}
 
   ## Examples
 
@@ -58,32 +65,41 @@ defmodule HfHub.Repository do
       ...>   "config.json"
       ...> )
       "https://huggingface.co/me/model/resolve/refs%2Fpr%2F1/unet/config.json"
+      iex> HfHub.Repository.file_url("rajpurkar/squad", "README.md", repo_type: :dataset)
+      "https://huggingface.co/datasets/rajpurkar/squad/resolve/main/README.md"
   """
   @doc python: "hf_hub_url"
-  @spec file_url({:hf, String.t()} | {:hf, String.t(), opts()}, String.t()) :: String.t()
-  def file_url(repository, filename) when is_binary(filename) do
-    {id, revision, subdir} = on_the_hub!(repository)
-    path = Enum.map_join([subdir, filename] -- [nil], "/", &String.trim(&1, "/"))
-    url("/*repo/resolve/:revision/*path", repo: id, revision: revision, path: path)
+  @spec file_url(HfHub.repo() | t(), String.t(), keyword()) :: String.t()
+  def file_url(repository, filename, opts \\ []) when is_binary(filename) do
+    {ref, opts} = on_the_hub!(repository, opts, @url)
+
+    path =
+      Enum.map_join(
+        Enum.reject([ref.path, opts[:subfolder], filename], &(&1 in [nil, ""])),
+        "/",
+        &String.trim(&1, "/")
+      )
+
+    url(RepoRef.web_route(ref) <> "/resolve/:revision/*path", %{ref | path: path}, opts)
   end
 
   @doc """
-  Returns the URL of the listing of a model's files, or of those in its `:subdir`, at the configured endpoint.
+  Returns the URL of the listing of a repository's files, or of those in its `:subdir`, without a request.
+
+  ## Options
+
+  #{Options.docs(@listing)}
 
   ## Examples
 
       iex> HfHub.Repository.file_listing_url({:hf, "openai-community/gpt2"})
       "https://huggingface.co/api/models/openai-community/gpt2/tree/main"
   """
-  @spec file_listing_url({:hf, String.t()} | {:hf, String.t(), opts()}) :: String.t()
-  def file_listing_url(repository) do
-    case on_the_hub!(repository) do
-      {id, revision, nil} ->
-        url("/api/models/*repo/tree/:revision", repo: id, revision: revision)
-
-      {id, revision, subdir} ->
-        url("/api/models/*repo/tree/:revision/*path", repo: id, revision: revision, path: subdir)
-    end
+  @spec file_listing_url(HfHub.repo() | t(), keyword()) :: String.t()
+  def file_listing_url(repository, opts \\ []) do
+    {ref, opts} = on_the_hub!(repository, opts, @listing)
+    folder = if ref.path, do: "/*path", else: ""
+    url("/api/:types/*repo/tree/:revision" <> folder, ref, opts)
   end
 
   @doc """
@@ -98,12 +114,26 @@ defmodule HfHub.Repository do
   def cache_scope(repository_id),
     do: repository_id |> String.replace("/", "--") |> String.replace(~r/[^\w-]/, "")
 
-  defp on_the_hub!(repository) do
-    case normalize!(repository) do
-      {:hf, id, opts} -> {id, opts[:revision] || "main", RepoRef.subdir(opts)}
-      {:local, _dir} -> raise ArgumentError, "expected a repository of the Hub, got a local folder"
+  defp on_the_hub!({:local, _dir}, _opts, _table),
+    do: raise(ArgumentError, "expected a repository of the Hub, got a local folder")
+
+  defp on_the_hub!(repository, opts, table) do
+    opts = Options.validate!(opts, table, repository)
+
+    case RepoRef.resolve(typed(repository), opts) do
+      {:ok, ref} -> {ref, opts}
+      {:error, error} -> raise ArgumentError, Exception.message(error)
     end
   end
 
-  defp url(template, params), do: Config.endpoint() <> Request.new(:get, template, params).path
+  # 0.3 appended the id to the endpoint, so that it could contain the type.
+  defp typed({:hf, id}), do: {:hf, typed(id)}
+  defp typed({:hf, id, opts}), do: {:hf, typed(id), opts}
+  defp typed(id) when is_binary(id), do: if(id =~ ~r"\A(datasets|spaces)/.", do: "hf://" <> id, else: id)
+  defp typed(other), do: other
+
+  defp url(template, ref, opts) do
+    endpoint = String.trim_trailing(opts[:endpoint] || Config.endpoint(), "/")
+    endpoint <> Request.new(:get, template, RepoRef.params(ref)).path
+  end
 end

@@ -15,7 +15,8 @@ defmodule HfHub.ConfigTest do
     LB_HF_TOKEN HF_TOKEN_PATH HF_HUB_OFFLINE TRANSFORMERS_OFFLINE HF_HUB_ETAG_TIMEOUT HF_HUB_DOWNLOAD_TIMEOUT
     HF_HUB_DISABLE_IMPLICIT_TOKEN HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY http_proxy https_proxy no_proxy all_proxy
     HUGGINGFACE_CO_STAGING
-    SSL_CERT_FILE SSL_CERT_DIR REQUESTS_CA_BUNDLE CURL_CA_BUNDLE HEX_CACERTS_PATH HF_HUB_DISABLE_SYMLINKS)
+    SSL_CERT_FILE SSL_CERT_DIR REQUESTS_CA_BUNDLE CURL_CA_BUNDLE HEX_CACERTS_PATH HF_HUB_DISABLE_SYMLINKS
+    HF_HUB_USER_AGENT_ORIGIN)
 
   setup do: own_env(@names)
 
@@ -224,6 +225,18 @@ defmodule HfHub.ConfigTest do
     assert {:error, %{kind: :not_cached}} = Download.hf_hub_download(repo_id: id, filename: "other")
     System.delete_env("HF_HUB_OFFLINE")
     assert length(requests(id)) == 2
+  end
+
+  test "the user agent names the application and the origin that are configured" do
+    assert config().user_agent =~ ~r"^hf_hub_elixir/[\w.-]+; elixir/[\w.-]+; otp/\d+$"
+    app(:user_agent, "my_app/1.0")
+    env(%{"HF_HUB_USER_AGENT_ORIGIN" => "ci"})
+    assert config().user_agent =~ ~r"; my_app/1\.0; origin/ci$"
+
+    server = HfHub.Receiver.start()
+    HfHub.Api.model_info("me/m", endpoint: String.trim_trailing(server.url, "/hook"), token: false)
+    assert_receive {:received, %{headers: %{"user-agent" => sent}}}
+    assert sent =~ "; my_app/1.0; origin/ci"
   end
 
   test "offline mode opens no socket", context do

@@ -64,9 +64,27 @@ defmodule HfHub.HubTest do
     end
 
     assert_raise ArgumentError, fn -> Repository.file_url({:local, "/d"}, "f") end
+    assert_raise ArgumentError, ~r/invalid repository/, fn -> Repository.file_url("a b", "f") end
     url = Hub.file_url(context.id, "a b/ü.txt", context.commit)
     assert {:ok, path} = Hub.cached_download(url, opts(context))
     assert File.read!(path) == "text"
+  end
+
+  test "URLs are those of repositories of every type, and of all names for them" do
+    hub = "https://huggingface.co/"
+
+    for {repo, opts, path} <- [
+          {"a/b", [repo_type: "dataset", subfolder: "s", revision: "v1"], "datasets/a/b/resolve/v1/s/f"},
+          {"hf://spaces/a/b@v1/x", [], "spaces/a/b/resolve/v1/x/f"},
+          {{:hf, "hf://datasets/a/b"}, [], "datasets/a/b/resolve/main/f"},
+          {{:hf, "datasets/a/b", revision: "v1"}, [], "datasets/a/b/resolve/v1/f"},
+          {"gpt2", [], "gpt2/resolve/main/f"}
+        ],
+        do: assert(Repository.file_url(repo, "f", opts) == hub <> path)
+
+    assert Repository.file_url("a/b", "f", endpoint: "http://hub.lan/") == "http://hub.lan/a/b/resolve/main/f"
+    assert Repository.file_listing_url("hf://datasets/a/b@v1/x") == hub <> "api/datasets/a/b/tree/v1/x"
+    assert Repository.file_listing_url("a/b", repo_type: :space) == hub <> "api/spaces/a/b/tree/main"
   end
 
   test "a file of every type of repository is downloaded by its URL into the shared cache", context do

@@ -187,6 +187,10 @@ defmodule HfHub.Config.Setting do
       doc:
         "size, in bytes, that `HfHub.Cache.evict/1` reduces the cache to if its options name no other limit"
     ],
+    user_agent: [
+      app: :string,
+      doc: "name and version of the application, such as `my_app/1.0`, to append to the user agent"
+    ],
     user_agent_origin: [
       env: [{"HF_HUB_USER_AGENT_ORIGIN", :text}],
       doc: "text to append to the user agent"

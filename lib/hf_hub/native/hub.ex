@@ -117,9 +117,9 @@ defmodule HfHub.Native.Hub do
   end
 
   defp user_agent do
-    origin = Setting.value(:user_agent_origin)
-    origin = if origin, do: "; origin/#{origin}", else: ""
-    "hf_hub_elixir/#{@version}; elixir/#{System.version()}; otp/#{System.otp_release()}#{origin}"
+    origin = if text = Setting.value(:user_agent_origin), do: "origin/#{text}"
+    own = ["hf_hub_elixir/#{@version}", "elixir/#{System.version()}", "otp/#{System.otp_release()}"]
+    Enum.join(own ++ Enum.reject([Setting.value(:user_agent), origin], &is_nil/1), "; ")
   end
 
   defp ca_places do
