@@ -23,8 +23,9 @@ defmodule HfHub.Cache do
   """
 
   alias HfHub.{Error, Options}
-  alias HfHub.Cache.{Adoption, Archive, Deletion, Engine, Folder, FolderCheck, FolderVerification, Integrity}
-  alias HfHub.Cache.{Lease, Leases, Removal, Report, Tables, Transport, Verification}
+  alias HfHub.Api.TreeEntry
+  alias HfHub.Cache.{Adoption, Archive, CachedTree, Deletion, Engine, Folder, FolderCheck, FolderVerification}
+  alias HfHub.Cache.{Integrity, Lease, Leases, Removal, Report, Tables, Transport, Verification}
 
   @type stats :: %{total_size: non_neg_integer(), file_count: non_neg_integer(), repos: [map()]}
 
@@ -258,6 +259,30 @@ defmodule HfHub.Cache do
   @doc "Same as `validate_integrity/1`, but returns the result or raises `HfHub.Error`."
   @spec validate_integrity!(keyword()) :: Integrity.t()
   def validate_integrity!(opts \\ []), do: Error.unwrap!(validate_integrity(opts))
+
+  @doc """
+  Returns the files of a cached revision, downloaded or not, as `HfHub.Api.list_repo_tree/2` returns them, without a
+  request.
+
+  Snapshot downloads store the listing of a commit. If there is none, the error is of kind `:not_cached`.
+
+  ## Options
+
+  #{Options.docs(Tables.tree())}
+
+  ## Examples
+
+      iex> {:error, error} = HfHub.Cache.tree("nobody/nothing")
+      iex> error.kind
+      :not_cached
+  """
+  @doc python: "get_cached_repo_tree"
+  @spec tree(HfHub.repo(), keyword()) :: {:ok, [TreeEntry.t()]} | {:error, Error.t()}
+  def tree(repo_id, opts \\ []), do: CachedTree.read(repo_id, opts)
+
+  @doc "Same as `tree/2`, but returns the files or raises `HfHub.Error`."
+  @spec tree!(HfHub.repo(), keyword()) :: [TreeEntry.t()]
+  def tree!(repo_id, opts \\ []), do: Error.unwrap!(tree(repo_id, opts))
 
   @doc """
   Compares the files of a folder with a repository on the Hub: those that differ, are missing, or are not in it.

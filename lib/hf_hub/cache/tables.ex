@@ -112,6 +112,16 @@ defmodule HfHub.Cache.Tables do
     ] ++ Options.common()
   end
 
+  def tree do
+    [
+      local_dir: [
+        type: :path,
+        doc:
+          "Folder of a download with `:local_dir`, whose listing to return. Branches are those of the cache."
+      ]
+    ] ++ revision()
+  end
+
   def adopt do
     dry_run = [type: :boolean, default: false, doc: "Whether to only compare the files, and change nothing."]
 
