@@ -6,7 +6,8 @@ defmodule HfHub.RandomAccess do
   # inode. One that is written to in place has another size or time, which is an error.
   @moduledoc false
 
-  alias HfHub.{Brief, Cache, Config, Download, Error, Native, Options}
+  alias HfHub.{Brief, Cache, Download, Error, Native, Options}
+  alias HfHub.Config.Setting
 
   @derive {Inspect, only: [:name, :size]}
   @enforce_keys [:name, :size, :from]
@@ -52,7 +53,7 @@ defmodule HfHub.RandomAccess do
   @spec find(keyword()) :: {:ok, t()} | {:error, Error.t()}
   def find(opts) do
     cond do
-      Config.offline?() or opts[:local_files_only] -> cached(opts)
+      Setting.only_cached?(opts) -> cached(opts)
       (opts[:revision] || "") =~ @commit -> with {:error, _not_cached} <- cached(opts), do: on_the_hub(opts)
       true -> on_the_hub(opts)
     end

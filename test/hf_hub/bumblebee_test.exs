@@ -53,7 +53,10 @@ defmodule HfHub.BumblebeeTest do
     assert each.(params_filename: "other[1].bin") == ["other[1].bin"]
 
     for more <- [[params_variant: "q4"], [params_filename: "none.bin"]] do
-      assert {:error, %Error{kind: :entry_not_found}} = Bumblebee.repo(id, opts(context, more))
+      assert {:error, %Error{kind: :entry_not_found, message: message}} =
+               Bumblebee.repo(id, opts(context, more))
+
+      assert message =~ ~s(there are "model.fp16.safetensors", "model.safetensors", "other[1].bin")
     end
   end
 
@@ -71,6 +74,17 @@ defmodule HfHub.BumblebeeTest do
 
     assert ["model-1.safetensors", "model-2.safetensors", "model.safetensors.index.json"] =
              names(Bumblebee.repo!(id, opts(context))) -- Map.keys(@configs)
+
+    # As after a download by a client that does not store the listing.
+    cached = Path.join(context.cache, "models--" <> String.replace(id, "/", "--"))
+    File.rm_rf!(Path.join(cached, "trees"))
+    [shard] = Path.wildcard(Path.join(cached, "snapshots/*/model-2.safetensors"))
+    File.rm!(shard)
+    offline = [local_files_only: true]
+    assert {:error, %Error{kind: :not_cached} = error} = Bumblebee.repo(id, opts(context, offline))
+    assert error.path == "model-2.safetensors" and error.message =~ "in the cache"
+    variant = [params_variant: "fp16"] ++ offline
+    assert {:error, %Error{kind: :not_cached}} = Bumblebee.repo(id, opts(context, variant))
 
     {id, _commit} = repo(context, %{"config.json" => "{}", "model.safetensors.index.json" => index})
     assert {:error, %Error{kind: :entry_not_found, message: message}} = Bumblebee.repo(id, opts(context))

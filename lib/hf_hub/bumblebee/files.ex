@@ -2,12 +2,17 @@ defmodule HfHub.Bumblebee.Files do
   # Chooses the files of a model as Bumblebee does, and downloads them.
   @moduledoc false
 
+  alias HfHub.Config.Setting
   alias HfHub.{Download, Error, Options, RepoFiles, RepoRef, StrictJson}
 
   @configs ~w(config.json generation_config.json preprocessor_config.json scheduler_config.json tokenizer.json
               tokenizer_config.json special_tokens_map.json)
   # In the order in which Bumblebee looks for them.
   @params ~w(pytorch_model.bin diffusion_pytorch_model.bin model.safetensors diffusion_pytorch_model.safetensors)
+
+  # Names of files of parameters and of their indices, and how many of them an error lists.
+  @parameters ~r/\.(bin|safetensors)(\.index.*\.json)?\z/
+  @shown 10
 
   @typedoc "The folder of the model, the names in it that Bumblebee reads, and the reference with the wanted revision."
   @type t :: %{folder: Path.t(), files: %{String.t() => String.t() | nil}, ref: RepoRef.t()}
@@ -21,10 +26,9 @@ defmodule HfHub.Bumblebee.Files do
     with {:ok, folder, commit} <- snapshot(ref, @configs ++ indices, [revision: ref.revision] ++ transfer),
          transfer = [revision: commit] ++ transfer,
          {:ok, listed} <- listing(ref, transfer),
-         {:ok, params} <- chosen(listed, folder, opts),
-         {:ok, _folder, _commit} <- snapshot(ref, params, transfer) do
-      complete(%{folder: folder, ref: ref, files: Map.take(listed, @configs ++ params)}, params)
-    end
+         {:ok, params} <- chosen(ref, listed, folder, opts),
+         {:ok, _folder, _commit} <- snapshot(ref, params, transfer),
+         do: complete(%{folder: folder, ref: ref, files: Map.take(listed, @configs ++ params)}, params, opts)
   end
 
   defp params(opts), do: if(opts[:params_filename], do: [opts[:params_filename]], else: @params)
@@ -64,24 +68,34 @@ defmodule HfHub.Bumblebee.Files do
     common = Options.given(Keyword.take(opts, Keyword.keys(Options.common())))
     {:ok, RepoFiles.get_repo_files!({:hf, ref.repo_id, place}, common)}
   rescue
-    error in Error -> if error.kind == :io, do: nothing(ref), else: {:error, error}
+    error in Error -> if error.kind == :io, do: nothing(ref, opts), else: {:error, error}
   end
 
-  defp chosen(listed, folder, opts) do
+  defp chosen(ref, listed, folder, opts) do
     names =
       for name <- params(opts), name <- [variant(name, opts), variant(name <> ".index.json", opts)], do: name
 
     case Enum.find(names, &is_map_key(listed, &1)) do
-      nil -> none(opts)
+      nil -> none(ref, listed, opts)
       name -> if Path.extname(name) == ".json", do: shards(Path.join(folder, name), name), else: {:ok, [name]}
     end
   end
 
   # Tokenizers and schedulers have no parameters.
-  defp none(opts) do
+  defp none(ref, listed, opts) do
     case opts[:params_filename] || opts[:params_variant] do
-      nil -> {:ok, []}
-      wanted -> {:error, Error.new(:entry_not_found, "no parameters #{inspect(wanted)} in the repository")}
+      nil ->
+        {:ok, []}
+
+      wanted ->
+        absent(ref, opts, fn where -> "no parameters #{inspect(wanted)} #{where}; #{there(listed)}" end)
+    end
+  end
+
+  defp there(listed) do
+    case listed |> Map.keys() |> Enum.filter(&(&1 =~ @parameters)) |> Enum.sort() |> Enum.take(@shown) do
+      [] -> "there are none"
+      names -> "there are " <> Enum.map_join(names, ", ", &inspect/1)
     end
   end
 
@@ -98,29 +112,31 @@ defmodule HfHub.Bumblebee.Files do
     end
   end
 
-  defp complete(%{files: files, ref: ref}, _params) when files == %{},
-    do: nothing(ref)
+  defp complete(%{files: files, ref: ref}, _params, opts) when files == %{}, do: nothing(ref, opts)
 
-  defp complete(found, params) do
+  defp complete(found, params, opts) do
     case Enum.find(params, &(not File.regular?(Path.join(found.folder, &1)))) do
       nil ->
         {:ok, found}
 
       name ->
-        {:error,
-         Error.new(:entry_not_found, "the index names `#{name}`, which #{found.ref.repo_id} does not contain",
-           path: name
-         )}
+        ref = %{found.ref | path: name}
+        absent(ref, opts, fn where -> "the index names `#{name}`, which is not #{where}" end)
     end
   end
 
-  defp nothing(ref) do
-    where = if ref.path, do: "folder #{inspect(ref.path)} of #{ref.repo_id}", else: ref.repo_id
+  defp nothing(ref, opts) do
+    folder = if ref.path, do: ", folder #{inspect(ref.path)}", else: ""
+    absent(ref, opts, fn where -> "no files that Bumblebee reads #{where}#{folder}" end)
+  end
 
-    {:error,
-     Error.new(:entry_not_found, "#{where} has no files that Bumblebee reads",
-       repo_id: ref.repo_id,
-       path: ref.path
-     )}
+  # Of a revision whose listing is not in the cache, others than the cached files are unknown.
+  defp absent(ref, opts, message) do
+    {kind, where} =
+      if Setting.only_cached?(opts),
+        do: {:not_cached, "in the cache of #{ref.repo_id}"},
+        else: {:entry_not_found, "in #{ref.repo_id}"}
+
+    {:error, Error.new(kind, message.(where), repo_id: ref.repo_id, path: ref.path)}
   end
 end

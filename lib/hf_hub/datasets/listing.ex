@@ -4,8 +4,9 @@ defmodule HfHub.Datasets.Listing do
 
   alias HfHub.Api.TreeEntry
   alias HfHub.Cards.Readme
+  alias HfHub.Config.Setting
   alias HfHub.DatasetFiles.{Layout, Place, Selection}
-  alias HfHub.{Api, Config, Download, Error, Options, RegularFile, RepoRef, StrictJson}
+  alias HfHub.{Api, Download, Error, Options, RegularFile, RepoRef, StrictJson}
 
   @card "README.md"
   @max_card 32 * 1_048_576
@@ -40,7 +41,10 @@ defmodule HfHub.Datasets.Listing do
   defp in_repo(dataset, opts) do
     with {:ok, ref} <- RepoRef.resolve(dataset, [only: :dataset] ++ opts),
          {:ok, place, tree, card} <-
-           if(opts[:stream] and not local?(opts), do: on_the_hub(ref, opts), else: in_cache(ref, opts)) do
+           if(opts[:stream] and not Setting.only_cached?(opts),
+             do: on_the_hub(ref, opts),
+             else: in_cache(ref, opts)
+           ) do
       {tree, card} = Selection.within(tree, if(not opts[:converted], do: card), ref.path)
       {:ok, place, tree, card}
     end
@@ -55,8 +59,6 @@ defmodule HfHub.Datasets.Listing do
     at = [repo_id: RepoRef.again(ref), repo_type: :dataset, revision: ref.revision]
     Download.existing_files(names, Options.given(at ++ Keyword.take(opts, transfer)))
   end
-
-  defp local?(opts), do: opts[:local_files_only] || Config.offline?()
 
   defp on_the_hub(ref, opts) do
     with {:ok, info} <- Api.dataset_info(RepoRef.again(ref), Layout.at(ref, opts)),
@@ -84,7 +86,7 @@ defmodule HfHub.Datasets.Listing do
       {:ok, :wholly, for({path, _about} <- files, do: %TreeEntry{type: :file, path: path})}
     else
       _none ->
-        if local?(opts),
+        if Setting.only_cached?(opts),
           do: {:ok, :partly, below(folder)},
           else: with({:ok, tree} <- Layout.listed(ref, opts), do: {:ok, :wholly, tree})
     end
