@@ -23,7 +23,8 @@ defmodule HfHub.BumblebeeTest do
     assert {:ok, {:local, folder} = repository} = Bumblebee.repo(id, opts(context, progress: me))
     assert names(repository) == ~w(config.json model.safetensors tokenizer.json tokenizer_config.json)
     assert Path.basename(folder) == commit
-    assert_received {:hf_hub_progress, %{activity: :done}}
+    assert_received {:hf_hub_progress, %{activity: :done, bytes_done: 100}}
+    refute_received {:hf_hub_progress, %{activity: :done}}
     assert Bumblebee.repo!({:hf, id, cache_dir: context.cache, offline: true}) == repository
 
     assert Bumblebee.repo!({:hf, id, cache_dir: context.cache, revision: commit}, endpoint: context.endpoint) ==

@@ -23,7 +23,10 @@ defmodule HfHub.Bumblebee.Files do
     transfer = Keyword.drop(opts, [:subdir, :params_filename, :params_variant, :into, :revision])
     indices = for name <- params(opts), do: variant(name <> ".index.json", opts)
 
-    with {:ok, folder, commit} <- snapshot(ref, @configs ++ indices, [revision: ref.revision] ++ transfer),
+    # Progress is that of the parameters, so that there is one bar, and one end.
+    small = [revision: ref.revision] ++ Keyword.delete(transfer, :progress)
+
+    with {:ok, folder, commit} <- snapshot(ref, @configs ++ indices, small),
          transfer = [revision: commit] ++ transfer,
          {:ok, listed} <- listing(ref, transfer),
          {:ok, params} <- chosen(ref, listed, folder, opts),
