@@ -82,6 +82,35 @@ defmodule HfHub.TensorsCostTest do
   end
 
   @tag :proc
+  test "files of a model that cannot be opened are closed", context do
+    path = sparse(context, [{"a", 1}])
+    folder = Path.dirname(path)
+    File.write!(Path.join(folder, "invalid.safetensors"), "12345678")
+    index = Path.join(folder, "x.safetensors.index.json")
+    write = &File.write!(index, ~s({"weight_map":{#{&1}}}))
+
+    for {map, kind} <- [
+          {~s("a":"sparse.safetensors","b":"sparse.safetensors"), :invalid_response},
+          {~s("a":"sparse.safetensors","z":"invalid.safetensors"), :invalid_response},
+          {~s("a":"sparse.safetensors","z":"none.safetensors"), :entry_not_found}
+        ] do
+      write.(map)
+      assert {:error, %Error{kind: ^kind}} = Safetensors.open(index)
+      # In another process, so that no garbage of this one is collected meanwhile.
+      assert Task.await(Task.async(fn -> eventually(fn -> open_files(path) == [] end) end), 20_000)
+    end
+
+    assert {:error, %Error{kind: :not_found}} = Safetensors.open(path, names: ["b"])
+    assert Task.await(Task.async(fn -> eventually(fn -> open_files(path) == [] end) end), 20_000)
+
+    # All of them would be open together.
+    write.(Enum.map_join(1..1001, ",", &~s("t#{&1}":"#{&1}.safetensors")))
+    assert {:error, %Error{kind: :invalid_response, message: message}} = Safetensors.open(index)
+    assert message =~ "names 1001 files, and at most 1000 are opened" and message =~ ":names"
+    assert {:error, %Error{kind: :entry_not_found}} = Safetensors.open(index, names: ["t1"])
+  end
+
+  @tag :proc
   test "a handle that another process opened is used after the exit of that process", context do
     path = sparse(context, [{"a", 2 * @mib}])
     model = Task.await(Task.async(fn -> Safetensors.open!(path) end))

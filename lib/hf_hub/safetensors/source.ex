@@ -12,6 +12,8 @@ defmodule HfHub.Safetensors.Source do
   @absent [:entry_not_found, :not_cached]
   # Maximum total size of the headers of a model, as for `HfHub.Safetensors.metadata/2`.
   @max_headers 256 * 1_048_576
+  # Maximum number of files of a model, each of which stays open: a VM has a limited number of them.
+  @max_files 1000
   # Number of files of a repository that are opened concurrently.
   @at_once 8
 
@@ -22,9 +24,9 @@ defmodule HfHub.Safetensors.Source do
     wanted = opts[:names]
 
     cond do
-      not File.dir?(path) -> open(&at_path(Path.dirname(path), &1), Path.basename(path), wanted)
-      File.exists?(Path.join(path, @single)) -> open(&at_path(path, &1), @single, wanted)
-      File.exists?(Path.join(path, @index)) -> open(&at_path(path, &1), @index, wanted)
+      not File.dir?(path) -> model(&at_path(Path.dirname(path), &1), Path.basename(path), wanted)
+      File.exists?(Path.join(path, @single)) -> model(&at_path(path, &1), @single, wanted)
+      File.exists?(Path.join(path, @index)) -> model(&at_path(path, &1), @index, wanted)
       true -> {:error, Error.new(:entry_not_found, nothing("`#{path}`"), path: path)}
     end
   end
@@ -38,7 +40,7 @@ defmodule HfHub.Safetensors.Source do
     path = ref.path || ""
 
     if String.ends_with?(path, [".safetensors", ".json"]) do
-      open(&in_repo(folder(path), &1, opts), Path.basename(path), wanted)
+      model(&in_repo(folder(path), &1, opts), Path.basename(path), wanted)
     else
       # Where only cached files are used, a file that was not downloaded may not exist.
       with {:error, %{kind: kind} = absent} when kind in @absent <- in_repo(path, @single, opts),
@@ -70,7 +72,7 @@ defmodule HfHub.Safetensors.Source do
 
   # `find` opens the file of a name, and returns the same for names next to it. The files of a sharded model that have none
   # of the wanted tensors are not opened.
-  defp open(find, name, wanted) do
+  defp model(find, name, wanted) do
     with {:ok, file, siblings} <- find.(name), do: read(file, siblings, wanted)
   end
 
@@ -85,19 +87,32 @@ defmodule HfHub.Safetensors.Source do
 
     with {:ok, header} <- Header.read(file),
          {:ok, weight_map} <-
-           Names.take(Map.new(header.tensors, fn {tensor, _} -> {tensor, name} end), wanted),
-         do: {:ok, handle(header.metadata, weight_map, %{name => {file, header}})}
+           Names.take(Map.new(header.tensors, fn {tensor, _} -> {tensor, name} end), wanted) do
+      {:ok, handle(header.metadata, weight_map, %{name => {file, header}})}
+    else
+      error -> closed([file], error)
+    end
+  end
+
+  # Without this, the files of an error would stay open until the next garbage collection.
+  defp closed(files, error) do
+    Enum.each(files, &RandomAccess.close/1)
+    error
   end
 
   defp sharded(file, siblings, wanted) do
     with {:ok, index} <- index(file),
          {:ok, weight_map} <- Names.take(index["weight_map"], wanted),
          {:ok, names} <- names(weight_map),
-         {:ok, files} <- all(names, siblings),
-         :ok <- complete(weight_map, files) do
-      {:ok, handle(index["metadata"] || %{}, weight_map, files)}
+         {:ok, files} <- all(names, siblings) do
+      case complete(weight_map, files) do
+        :ok -> {:ok, handle(index["metadata"] || %{}, weight_map, files)}
+        error -> closed(opened(files), error)
+      end
     end
   end
+
+  defp opened(files), do: for({_name, {file, _header}} <- files, do: file)
 
   defp handle(metadata, weight_map, files) do
     tensors = Map.new(weight_map, fn {name, file} -> {name, tensor(files, file, name)} end)
@@ -149,12 +164,19 @@ defmodule HfHub.Safetensors.Source do
   defp names(map) do
     names = map |> Map.values() |> Enum.uniq()
 
-    case Enum.find(names, &(not inside?(&1))) do
-      nil ->
-        {:ok, names}
-
-      name ->
+    cond do
+      name = Enum.find(names, &(not inside?(&1))) ->
         {:error, Error.new(:invalid_name, "the index names the file #{inspect(name)}, outside of its folder")}
+
+      length(names) > @max_files ->
+        message =
+          "the index names #{length(names)} files, and at most #{@max_files} are opened; " <>
+            "open those of the needed tensors with option :names"
+
+        {:error, Error.new(:invalid_response, message)}
+
+      true ->
+        {:ok, names}
     end
   end
 
@@ -171,11 +193,9 @@ defmodule HfHub.Safetensors.Source do
     names
     |> Task.async_stream(&shard(&1, find, budget), max_concurrency: @at_once, timeout: :infinity)
     |> Enum.reduce_while({:ok, %{}, nil}, fn {:ok, shard}, {:ok, all, left} ->
-      with {:ok, name, file, text} <- shard,
-           {:ok, header, left} <- Header.parse(file, text, left) do
-        {:cont, {:ok, Map.put(all, name, {file, header}), left}}
-      else
-        {:error, error} -> {:halt, {:error, error}}
+      case parsed(shard, left) do
+        {:ok, name, entry, left} -> {:cont, {:ok, Map.put(all, name, entry), left}}
+        error -> {:halt, closed(opened(all), error)}
       end
     end)
     |> case do
@@ -189,6 +209,15 @@ defmodule HfHub.Safetensors.Source do
          {:ok, text} <- Header.text(file, &(:atomics.sub_get(budget, 1, &1) >= 0)),
          do: {:ok, name, file, text}
   end
+
+  defp parsed({:ok, name, file, text}, left) do
+    case Header.parse(file, text, left) do
+      {:ok, header, left} -> {:ok, name, {file, header}, left}
+      error -> closed([file], error)
+    end
+  end
+
+  defp parsed(error, _left), do: error
 
   defp complete(weight_map, files) do
     case Enum.find(weight_map, fn {name, file} -> tensor(files, file, name) == nil end) do
