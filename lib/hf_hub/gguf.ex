@@ -27,7 +27,7 @@ defmodule HfHub.GGUF do
 
   The source is a path, `{:local, path}`, or a repository with the name of a file. A string that begins with `/`, `.` or
   `~`, ends with `.gguf` or is the name of something in the working directory is a path. A cached file of a repository is
-  read from the cache.
+  read from the cache, also while the Hub cannot be asked.
 
   Nothing in a header is trusted: counts that do not fit into the file, overlapping or misaligned tensors, repeated names,
   deep nesting and headers of more than 64 MiB or 4 million values are errors of kind `:invalid_response`. Versions 2 and 3

@@ -6,8 +6,10 @@ defmodule HfHub.RandomAccess do
   # inode. One that is written to in place has another size or time, which is an error.
   @moduledoc false
 
+  require Logger
+
   alias HfHub.{Brief, Cache, Download, Error, Native, Options}
-  alias HfHub.Config.Setting
+  alias HfHub.Download.Cached
 
   @derive {Inspect, only: [:name, :size]}
   @enforce_keys [:name, :size, :from]
@@ -47,15 +49,50 @@ defmodule HfHub.RandomAccess do
   end
 
   @doc """
-  Opens a file of a repository at the commit that the revision stands for now: a cached copy, or the file on the Hub. The
-  options are those of `HfHub.Download.file_metadata/1`, `:cache_dir` and `:local_files_only`.
+  Opens a file of a repository at the commit that the revision stands for now: a cached copy, or the file on the Hub. If the
+  Hub cannot be asked, it is the copy of the last known commit, as for downloads. The options are those of
+  `HfHub.Download.file_metadata/1`, `:cache_dir` and `:local_files_only`.
   """
   @spec find(keyword()) :: {:ok, t()} | {:error, Error.t()}
-  def find(opts) do
-    cond do
-      Setting.only_cached?(opts) -> cached(opts)
-      (opts[:revision] || "") =~ @commit -> with {:error, _not_cached} <- cached(opts), do: on_the_hub(opts)
-      true -> on_the_hub(opts)
+  def find(opts), do: first([opts[:filename]], opts)
+
+  @doc "Same as `find/1`, for the first of several names that is there."
+  @spec first([String.t()], keyword()) :: {:ok, t()} | {:error, Error.t()}
+  def first(names, opts) do
+    files = for name <- names, do: Keyword.put(opts, :filename, name)
+
+    with {:unanswered, error} <-
+           any(files, if(Cached.only?(opts), do: &cached/1, else: asking(files))),
+         do: stale(files, error)
+  end
+
+  # Where only cached files are used, a file that was not downloaded may not exist, and the next one is tried.
+  defp any(files, find) do
+    Enum.reduce_while(files, nil, fn file, before ->
+      case find.(file) do
+        {:error, %{kind: :entry_not_found}} = absent -> {:cont, before || absent}
+        {:error, %{kind: :not_cached}} = unknown -> {:cont, unknown}
+        result -> {:halt, result}
+      end
+    end)
+  end
+
+  # With a copy, an unresponsive Hub is not waited for.
+  defp asking(files) do
+    patience = if Enum.any?(files, &match?({:ok, _path}, copy(&1))), do: [retries: 0], else: []
+    &on_the_hub(&1, patience)
+  end
+
+  defp stale(files, error) do
+    with {:ok, file} <- any(files, &cached/1) do
+      Logger.warning(
+        "using the cached copy of #{Path.basename(file.name)}, because the request to the Hub failed: " <>
+          Exception.message(error)
+      )
+
+      {:ok, file}
+    else
+      {:error, _not_cached} -> {:error, error}
     end
   end
 
@@ -101,18 +138,32 @@ defmodule HfHub.RandomAccess do
     Error.new(:io, message, path: file.name)
   end
 
-  defp cached(opts) do
+  defp cached(opts), do: with({:ok, path} <- copy(opts), do: open(path))
+
+  defp copy(opts) do
     place = Keyword.take(opts, [:repo_id, :repo_type, :revision, :filename, :cache_dir, :endpoint])
-    with {:ok, path} <- Cache.cache_path(Options.given(place)), do: open(path)
+    Cache.cache_path(Options.given(place))
   end
 
-  defp on_the_hub(opts) do
-    with {:ok, metadata} <-
-           Download.file_metadata(Options.given(Keyword.drop(opts, [:cache_dir, :local_files_only]))) do
-      # Later reads are of the same commit, whatever is pushed meanwhile.
-      opts = if metadata.commit_hash, do: Keyword.put(opts, :revision, metadata.commit_hash), else: opts
-      with {:error, _not_cached} <- cached(opts), do: remote(metadata, opts)
+  defp on_the_hub(opts, patience) do
+    if (opts[:revision] || "") =~ @commit,
+      do: with({:error, _not_cached} <- cached(opts), do: asked(opts, patience)),
+      else: asked(opts, patience)
+  end
+
+  defp asked(opts, patience) do
+    of_hub = Options.given(Keyword.drop(opts, [:cache_dir, :local_files_only]))
+
+    case Download.file_metadata(Keyword.merge(of_hub, patience)) do
+      {:ok, metadata} -> at_commit(metadata, opts)
+      {:error, error} -> {if(Cached.replaces?(error), do: :unanswered, else: :error), error}
     end
+  end
+
+  defp at_commit(metadata, opts) do
+    # Later reads are of the same commit, whatever is pushed meanwhile.
+    opts = if metadata.commit_hash, do: Keyword.put(opts, :revision, metadata.commit_hash), else: opts
+    with {:error, _not_cached} <- cached(opts), do: remote(metadata, opts)
   end
 
   defp remote(metadata, opts) do

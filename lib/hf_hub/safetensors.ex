@@ -169,7 +169,8 @@ defmodule HfHub.Safetensors do
   other is a repository.
 
   Of a repository, cached files are read from the cache, all others from the Hub, at the commit that the revision stands
-  for now. Later calls use the options of this one, such as `:token`. A model of more than 1000 files is an error, unless
+  for now; while the Hub cannot be asked, cached files of the last known commit, with a warning in the log. Later calls use
+  the options of this one, such as `:token`. A model of more than 1000 files is an error, unless
   `:names` needs fewer of them.
 
   ## Options

@@ -2,7 +2,7 @@ defmodule HfHub.Bumblebee.Files do
   # Chooses the files of a model as Bumblebee does, and downloads them.
   @moduledoc false
 
-  alias HfHub.Config.Setting
+  alias HfHub.Download.Cached
   alias HfHub.{Download, Error, Options, RepoFiles, RepoRef, StrictJson}
 
   @configs ~w(config.json generation_config.json preprocessor_config.json scheduler_config.json tokenizer.json
@@ -28,7 +28,8 @@ defmodule HfHub.Bumblebee.Files do
 
     with {:ok, folder, commit} <- snapshot(ref, @configs ++ indices, small),
          transfer = [revision: commit] ++ transfer,
-         {:ok, listed} <- listing(ref, transfer),
+         {:ok, listed, local} <- listing(ref, transfer),
+         {opts, transfer} = {Keyword.merge(opts, local), Keyword.merge(transfer, local)},
          {:ok, params} <- chosen(ref, listed, folder, opts),
          {:ok, _folder, _commit} <- snapshot(ref, params, transfer),
          do: complete(%{folder: folder, ref: ref, files: Map.take(listed, @configs ++ params)}, params, opts)
@@ -58,8 +59,26 @@ defmodule HfHub.Bumblebee.Files do
   defp in_folder(nil, name), do: name
   defp in_folder(folder, name), do: folder <> "/" <> name
 
-  # The names with their etags, as the Hub lists them at that commit.
+  # The names with their etags, as the Hub lists them at that commit. If it cannot be asked, they are those in the cache, and
+  # the rest of the call uses nothing else.
   defp listing(ref, opts) do
+    case listed(ref, opts) do
+      {:ok, listed} ->
+        {:ok, listed, []}
+
+      {:error, error} ->
+        local = [local_files_only: true]
+
+        with true <- Cached.replaces?(error),
+             {:ok, listed} <- listed(ref, Keyword.merge(opts, local)) do
+          {:ok, listed, local}
+        else
+          _not_cached -> {:error, error}
+        end
+    end
+  end
+
+  defp listed(ref, opts) do
     place =
       Options.given(
         revision: opts[:revision],
@@ -136,7 +155,7 @@ defmodule HfHub.Bumblebee.Files do
   # Of a revision whose listing is not in the cache, others than the cached files are unknown.
   defp absent(ref, opts, message) do
     {kind, where} =
-      if Setting.only_cached?(opts),
+      if Cached.only?(opts),
         do: {:not_cached, "in the cache of #{ref.repo_id}"},
         else: {:entry_not_found, "in #{ref.repo_id}"}
 

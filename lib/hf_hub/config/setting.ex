@@ -236,11 +236,6 @@ defmodule HfHub.Config.Setting do
   def value(name, opts \\ []), do: name |> find(opts) |> elem(0)
 
   @doc false
-  # Whether a call uses cached files only, by its option or in offline mode.
-  @spec only_cached?(keyword()) :: boolean()
-  def only_cached?(opts), do: opts[:local_files_only] == true or value(:offline)
-
-  @doc false
   # The table in Markdown, for the docs.
   @spec docs() :: String.t()
   def docs do

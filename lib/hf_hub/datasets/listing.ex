@@ -4,8 +4,8 @@ defmodule HfHub.Datasets.Listing do
 
   alias HfHub.Api.TreeEntry
   alias HfHub.Cards.Readme
-  alias HfHub.Config.Setting
   alias HfHub.DatasetFiles.{Layout, Place, Selection}
+  alias HfHub.Download.Cached
   alias HfHub.{Api, Download, Error, Options, RegularFile, RepoRef, StrictJson}
 
   @card "README.md"
@@ -41,7 +41,7 @@ defmodule HfHub.Datasets.Listing do
   defp in_repo(dataset, opts) do
     with {:ok, ref} <- RepoRef.resolve(dataset, [only: :dataset] ++ opts),
          {:ok, place, tree, card} <-
-           if(opts[:stream] and not Setting.only_cached?(opts),
+           if(opts[:stream] and not Cached.only?(opts),
              do: on_the_hub(ref, opts),
              else: in_cache(ref, opts)
            ) do
@@ -86,7 +86,7 @@ defmodule HfHub.Datasets.Listing do
       {:ok, :wholly, for({path, _about} <- files, do: %TreeEntry{type: :file, path: path})}
     else
       _none ->
-        if Setting.only_cached?(opts),
+        if Cached.only?(opts),
           do: {:ok, :partly, below(folder)},
           else: with({:ok, tree} <- Layout.listed(ref, opts), do: {:ok, :wholly, tree})
     end

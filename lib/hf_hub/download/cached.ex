@@ -5,7 +5,18 @@ defmodule HfHub.Download.Cached do
   alias HfHub.Cache.Engine
   alias HfHub.Config
   alias HfHub.Download.Spec
-  alias HfHub.Telemetry
+  alias HfHub.{Error, Telemetry}
+
+  # Errors that a copy does not hide, as for downloads in the engine.
+  @final [:entry_not_found, :revision_not_found, :io, :invalid_response, :invalid_name]
+
+  @doc "Returns whether a call uses cached files only, by its option or in offline mode."
+  @spec only?(keyword()) :: boolean()
+  def only?(opts), do: opts[:local_files_only] == true or Config.offline?()
+
+  @doc "Returns whether a copy of the last known commit may be used where the request to the Hub failed with the error."
+  @spec replaces?(Error.t()) :: boolean()
+  def replaces?(error), do: error.kind not in @final
 
   # With any of these, more than the path is asked for, or another file.
   @more [:local_dir, :force_download, :dry_run, :extract, :expected_sha256, :progress, :progress_callback]

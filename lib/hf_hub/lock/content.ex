@@ -4,7 +4,7 @@ defmodule HfHub.Lock.Content do
 
   alias HfHub.{Cache, Download, Error, Fnmatch, FS, Native}
   alias HfHub.Cache.Engine
-  alias HfHub.Config.Setting
+  alias HfHub.Download.Cached
   alias HfHub.Lock.{Entry, PinnedFile, Pinning, Snapshot, Text}
 
   @download Keyword.keys(HfHub.Options.transfer()) ++ [:max_workers, :progress]
@@ -106,7 +106,7 @@ defmodule HfHub.Lock.Content do
   defp fetch(_entry, [], _opts), do: :ok
 
   defp fetch(entry, missing, opts) do
-    if Setting.only_cached?(opts) do
+    if Cached.only?(opts) do
       {:error, not_cached(entry, missing)}
     else
       # Before a byte is downloaded: a large file with a wrong hash would be of no use.

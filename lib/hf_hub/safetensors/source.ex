@@ -8,8 +8,6 @@ defmodule HfHub.Safetensors.Source do
   @single "model.safetensors"
   @index "model.safetensors.index.json"
   @max_index 64 * 1_048_576
-  # Kinds of errors of files that are not there.
-  @absent [:entry_not_found, :not_cached]
   # Maximum total size of the headers of a model, as for `HfHub.Safetensors.metadata/2`.
   @max_headers 256 * 1_048_576
   # Maximum number of files of a model, each of which stays open: a VM has a limited number of them.
@@ -40,29 +38,24 @@ defmodule HfHub.Safetensors.Source do
     path = ref.path || ""
 
     if String.ends_with?(path, [".safetensors", ".json"]) do
-      model(&in_repo(folder(path), &1, opts), Path.basename(path), wanted)
+      model(&in_repo(folder(path), [&1], opts), Path.basename(path), wanted)
     else
-      # Where only cached files are used, a file that was not downloaded may not exist.
-      with {:error, %{kind: kind} = absent} when kind in @absent <- in_repo(path, @single, opts),
-           {:error, %{kind: kind} = error} when kind in @absent <- in_repo(path, @index, opts) do
-        {:error, neither(ref, absent, error)}
-      else
+      case in_repo(path, [@single, @index], opts) do
         {:ok, file, siblings} -> read(file, siblings, wanted)
-        error -> error
+        {:error, error} -> {:error, neither(ref, error)}
       end
     end
   end
 
-  defp neither(ref, %{kind: :entry_not_found}, %{kind: :entry_not_found} = error),
-    do: %{error | message: nothing(ref.repo_id)}
+  defp neither(ref, %{kind: :entry_not_found} = error), do: %{error | message: nothing(ref.repo_id)}
 
   # Of a revision that is not in the cache, no file is.
-  defp neither(ref, %{kind: :not_cached, path: path}, %{kind: :not_cached} = error) when path != nil do
+  defp neither(ref, %{kind: :not_cached, path: path} = error) when path != nil do
     message = "neither `#{@single}` nor `#{@index}` of #{inspect(ref.repo_id)} is in the cache"
     %{error | message: message, path: nil}
   end
 
-  defp neither(_ref, _absent, error), do: error
+  defp neither(_ref, error), do: error
 
   @doc "Returns the open file with the data of a tensor, and where that data begins."
   @spec file(Handle.t(), String.t()) :: {RandomAccess.t(), pos_integer()}
@@ -234,23 +227,24 @@ defmodule HfHub.Safetensors.Source do
     with {:ok, file} <- RandomAccess.open(Path.join(folder, name)), do: {:ok, file, &at_path(folder, &1)}
   end
 
-  defp in_repo(folder, name, opts) do
-    name = name |> String.split("/") |> Enum.reject(&(&1 == ".")) |> Enum.join("/")
-    filename = if folder == "", do: name, else: folder <> "/" <> name
+  defp in_repo(folder, names, opts) do
+    paths = Enum.map(names, &below(folder, &1))
 
-    with {:ok, file} <- RandomAccess.find(Options.given([filename: filename] ++ opts)),
-         do: {:ok, file, &in_repo(folder, &1, Keyword.put(opts, :revision, commit(file, opts)))}
+    with {:ok, file} <- RandomAccess.first(paths, Options.given(opts)) do
+      path = Enum.find(paths, &String.ends_with?("/" <> file.name, "/" <> &1))
+      {:ok, file, &in_repo(folder, [&1], Keyword.put(opts, :revision, commit(file, path)))}
+    end
+  end
+
+  defp below(folder, name) do
+    parts = for part <- String.split(folder <> "/" <> name, "/"), part not in ["", "."], do: part
+    Enum.join(parts, "/")
   end
 
   # All files are of the commit of the first one.
-  defp commit(%RandomAccess{from: {:hub, commit, _stream}}, _given), do: commit
+  defp commit(%RandomAccess{from: {:hub, commit, _stream}}, _path), do: commit
 
-  defp commit(cached, given) do
-    case Regex.run(~r"/snapshots/([^/]+)/", cached.name) do
-      [_all, commit] -> commit
-      nil -> given[:revision]
-    end
-  end
+  defp commit(cached, path), do: cached.name |> String.replace_suffix("/" <> path, "") |> Path.basename()
 
   defp folder(path) do
     case Path.dirname(path) do
