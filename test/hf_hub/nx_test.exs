@@ -99,6 +99,9 @@ defmodule HfHub.NxTest do
       model = model(context, %{"w" => apply(Nx, :reshape, [tensor, {3, 2}])})
       assert model.tensors["w"].dtype == "BF16" and model.tensors["w"].shape == [3, 2]
       assert Safetensors.tensor!(model, "w") == values
+      complex = apply(Nx, :from_binary, [large(16), {:c, 128}])
+      wrong = ~r/invalid tensor "w": its type \{:c, 128\} of Nx is none of safetensors files/
+      assert_raise ArgumentError, wrong, fn -> model(context, %{"w" => complex}) end
     end
   end
 end

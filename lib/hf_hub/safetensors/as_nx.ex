@@ -37,15 +37,22 @@ defmodule HfHub.Safetensors.AsNx do
   @spec tensor?(term()) :: boolean()
   def tensor?(value), do: is_struct(value, @nx_tensor) and loaded?()
 
-  @doc "Returns the type, shape and values of a tensor of Nx; the values are fetched by the function."
-  @spec fields(struct()) :: {String.t(), [non_neg_integer()], (() -> binary())}
+  @doc """
+  Returns the type, shape and values of a tensor of Nx; the values are fetched by the function. A type of Nx that the format
+  lacks is an error.
+  """
+  @spec fields(struct()) :: {:ok, {String.t(), [non_neg_integer()], (() -> binary())}} | {:error, term()}
   def fields(tensor) do
     type = apply(@nx, :type, [tensor])
 
-    dtype =
-      Dtype.from_nx(type) || raise ArgumentError, "safetensors files have no type for #{inspect(type)} of Nx"
+    case Dtype.from_nx(type) do
+      nil ->
+        {:error, type}
 
-    {dtype, Tuple.to_list(apply(@nx, :shape, [tensor])), fn -> apply(@nx, :to_binary, [tensor]) end}
+      dtype ->
+        {:ok,
+         {dtype, Tuple.to_list(apply(@nx, :shape, [tensor])), fn -> apply(@nx, :to_binary, [tensor]) end}}
+    end
   end
 
   defp type_and_shape(tensor, size) do

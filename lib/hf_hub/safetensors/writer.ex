@@ -78,9 +78,15 @@ defmodule HfHub.Safetensors.Writer do
   end
 
   defp fields!(name, value) do
-    if AsNx.tensor?(value),
-      do: AsNx.fields(value),
-      else: invalid!(name, "value must be {dtype, shape, data} or a tensor of Nx")
+    unless AsNx.tensor?(value), do: invalid!(name, "value must be {dtype, shape, data} or a tensor of Nx")
+
+    case AsNx.fields(value) do
+      {:ok, fields} ->
+        fields
+
+      {:error, type} ->
+        invalid!(name, "type #{inspect(type)} of Nx is none of safetensors files; convert it first")
+    end
   end
 
   # The entries of a map have no order, and are not binaries.
