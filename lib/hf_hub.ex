@@ -34,7 +34,7 @@ defmodule HfHub do
   Models, datasets and compute:
 
     * `HfHub.Inference` - chats, embeddings, images, speech
-    * `HfHub.Safetensors`, `HfHub.GGUF`, `HfHub.Bumblebee` - tensors and models
+    * `HfHub.Safetensors`, `HfHub.GGUF`, `HfHub.DDUF`, `HfHub.Bumblebee` - tensors and models
     * `HfHub.Datasets`, `HfHub.DatasetFiles` - rows and files of a dataset
     * `HfHub.Spaces`, `HfHub.Jobs`, `HfHub.InferenceEndpoints` - what runs on the Hub
 

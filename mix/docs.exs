@@ -7,7 +7,7 @@ groups = [
   "Repositories and uploads": ~w(Commit CommitScheduler Repo Git LFS Attachments Cards Buckets),
   "Models, datasets and Spaces": ~w(Api Datasets DatasetFiles Spaces Papers),
   "Inference and compute": ~w(Inference InferenceEndpoints Jobs ScheduledJobs),
-  "Tensors and notebooks": ~w(Safetensors GGUF Bumblebee Kino),
+  "Tensors and notebooks": ~w(Safetensors GGUF DDUF Bumblebee Kino),
   Community: ~w(Discussions Collections Likes Users Organizations AccessRequests Webhooks),
   "Settings and errors": ~w(Auth Config Constants Error Doctor Telemetry),
   "Projects and releases": ~w(Lock Preload Release CLI),

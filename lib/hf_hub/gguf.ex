@@ -9,9 +9,8 @@ defmodule HfHub.GGUF do
   Of a file on the Hub, only the header is received, a few megabytes of gigabytes: most of it is the vocabulary.
   """
 
-  alias HfHub.{Error, Options, RandomAccess, RepoRef}
+  alias HfHub.{Error, Options, RandomAccess}
   alias HfHub.GGUF.{Header, Parser}
-  alias HfHub.RepoRef.Folder
 
   @read [
           filename: [
@@ -50,7 +49,7 @@ defmodule HfHub.GGUF do
   def read(source, opts \\ []) do
     opts = Options.validate!(opts, @read, source)
 
-    with {:ok, file} <- open(RandomAccess.path(source, ".gguf"), source, opts) do
+    with {:ok, file} <- RandomAccess.source(source, ".gguf", opts) do
       result = Parser.parse(file)
       RandomAccess.close(file)
       result
@@ -60,27 +59,4 @@ defmodule HfHub.GGUF do
   @doc "Same as `read/2`, but returns the header or raises `HfHub.Error`."
   @spec read!(Path.t() | HfHub.repository() | HfHub.repo(), keyword()) :: Header.t()
   def read!(source, opts \\ []), do: Error.unwrap!(read(source, opts))
-
-  defp open(nil, source, opts) do
-    with {:ok, ref} <- RepoRef.resolve(source, opts),
-         :ok <- RepoRef.beside(ref, opts[:filename]),
-         do: RandomAccess.find(place(ref, opts))
-  end
-
-  defp open(path, _source, opts),
-    do: RandomAccess.open(if(opts[:filename], do: Path.join(path, opts[:filename]), else: path))
-
-  defp place(ref, opts) do
-    filename = Folder.join(ref, opts[:filename]) || ref.path
-    if filename in [nil, ""], do: raise(ArgumentError, "option :filename is required")
-
-    opts
-    |> Keyword.merge(
-      repo_id: ref.repo_id,
-      repo_type: ref.repo_type,
-      revision: ref.revision,
-      filename: filename
-    )
-    |> Options.given()
-  end
 end

@@ -8,8 +8,9 @@ defmodule HfHub.RandomAccess do
 
   require Logger
 
-  alias HfHub.{Brief, Cache, Download, Error, Native, Options}
+  alias HfHub.{Brief, Cache, Download, Error, Native, Options, RepoRef}
   alias HfHub.Download.Cached
+  alias HfHub.RepoRef.Folder
 
   @derive {Inspect, only: [:name, :size]}
   @enforce_keys [:name, :size, :from]
@@ -40,6 +41,27 @@ defmodule HfHub.RandomAccess do
   end
 
   def path(_tuple, _extension), do: nil
+
+  @doc "Opens a source: a path, or the file of a repository that `:filename` or the reference names."
+  @spec source(term(), String.t(), keyword()) :: {:ok, t()} | {:error, Error.t()}
+  def source(source, extension, opts) do
+    case path(source, extension) do
+      nil ->
+        with {:ok, ref} <- RepoRef.resolve(source, opts),
+             :ok <- RepoRef.beside(ref, opts[:filename]),
+             do: find(place(ref, opts))
+
+      path ->
+        open(if(opts[:filename], do: Path.join(path, opts[:filename]), else: path))
+    end
+  end
+
+  defp place(ref, opts) do
+    filename = Folder.join(ref, opts[:filename]) || ref.path
+    if filename in [nil, ""], do: raise(ArgumentError, "option :filename is required")
+    place = [repo_id: ref.repo_id, repo_type: ref.repo_type, revision: ref.revision, filename: filename]
+    opts |> Keyword.merge(place) |> Options.given()
+  end
 
   @doc "Opens a file on this machine. It is closed by `close/1`, or when nothing refers to it any more."
   @spec open(Path.t()) :: {:ok, t()} | {:error, Error.t()}

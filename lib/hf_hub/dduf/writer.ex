@@ -1,0 +1,95 @@
+defmodule HfHub.DDUF.Writer do
+  # Writes DDUF files beside their place, and renames them once they are complete.
+  @moduledoc false
+
+  alias HfHub.DDUF.{Rules, Zip}
+  alias HfHub.{Error, Native, Options}
+
+  @chunk 8 * 1024 * 1024
+
+  @doc "Writes a file of these entries."
+  @spec write(Path.t(), Enumerable.t()) :: {:ok, Path.t()} | {:error, Error.t()}
+  def write(path, entries) do
+    beside = "#{path}.#{System.unique_integer([:positive])}.incomplete"
+
+    try do
+      fill(beside, entries, path)
+      succeed!(:file.rename(beside, path), path)
+      {:ok, path}
+    catch
+      {:failed, error} -> {:error, error}
+    after
+      # Of a failed call: it has been renamed otherwise.
+      File.rm(beside)
+    end
+  end
+
+  defp fill(beside, entries, path) do
+    file = succeed!(:file.open(beside, [:read, :write, :exclusive, :raw, :binary]), path)
+
+    try do
+      put = fn at, bytes -> succeed!(:file.pwrite(file, at, bytes), path) end
+      written = entries |> Stream.transform(MapSet.new(), &entry!(&1, &2, path)) |> Zip.write(put)
+      names = for {name, _first, _length} <- written, do: name
+
+      with {:error, why} <- Rules.check(names, index(file, List.keyfind(written, Rules.index(), 0))),
+           do: refuse!(path, why)
+
+      succeed!(:file.sync(file), path)
+    after
+      :file.close(file)
+    end
+  end
+
+  defp index(_file, nil), do: nil
+
+  defp index(file, {_name, first, length}) do
+    with {:ok, text} <- :file.pread(file, first, length),
+         {:ok, json} <- Native.run(:parse_json, text),
+         do: json
+  end
+
+  defp entry!({name, content}, names, path) when is_binary(name) do
+    cond do
+      why = Rules.refused(name) -> refuse!(path, "the entry #{inspect(name)} is not allowed: #{why}")
+      name in names -> refuse!(path, "there are two entries #{inspect(name)}")
+      true -> {[{name, pieces!(content)}], MapSet.put(names, name)}
+    end
+  end
+
+  defp entry!(other, _names, _path) do
+    raise ArgumentError, "expected entries as {name, content}, got: #{Options.shown(other)}"
+  end
+
+  defp pieces!({:binary, bytes}) when is_binary(bytes), do: [bytes]
+
+  defp pieces!({:path, path}) when is_binary(path) do
+    Stream.resource(
+      fn -> succeed!(:file.open(path, [:read, :raw, :binary]), path, "read") end,
+      fn file ->
+        case :file.read(file, @chunk) do
+          :eof -> {:halt, file}
+          read -> {[succeed!(read, path, "read")], file}
+        end
+      end,
+      &:file.close/1
+    )
+  end
+
+  defp pieces!(other) do
+    raise ArgumentError, "expected content as {:path, path} or {:binary, bytes}, got: #{Options.sort(other)}"
+  end
+
+  defp succeed!(result, path, verb \\ "write")
+  defp succeed!(:ok, _path, _verb), do: :ok
+  defp succeed!({:ok, value}, _path, _verb), do: value
+
+  defp succeed!({:error, reason}, path, verb) do
+    reason = "#{:file.format_error(reason)}"
+    throw({:failed, Error.new(:io, "cannot #{verb} `#{path}`", path: path, reason: reason)})
+  end
+
+  @spec refuse!(Path.t(), String.t()) :: no_return()
+  defp refuse!(path, why),
+    do: throw({:failed, Error.new(:invalid_archive, "cannot write `#{path}`: #{why}", path: path)})
+end
