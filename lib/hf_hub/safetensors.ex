@@ -311,7 +311,8 @@ defmodule HfHub.Safetensors do
 
   @doc """
   Returns a lazy stream of `{name, tensor, binary}`, in the order of the files and of the data in them, which is the order
-  that disks and networks read fastest. One tensor is in memory at a time. The stream raises `HfHub.Error`.
+  that disks and networks read fastest. Small tensors, of up to 4 MiB together, are read at once; of others, one is in memory
+  at a time. The stream raises `HfHub.Error`.
 
   ## Options
 
@@ -329,8 +330,7 @@ defmodule HfHub.Safetensors do
     opts = Options.validate!(opts, @stream)
     if opts[:names], do: Enum.each(opts[:names], &Error.unwrap!(Reading.find(model, &1)))
     wanted = MapSet.new(opts[:names] || Map.keys(model.tensors))
-    names = for name <- Reading.in_order(model), name in wanted, do: name
-    Stream.map(names, &{&1, model.tensors[&1], tensor!(model, &1)})
+    Reading.stream(model, for(name <- Reading.in_order(model), name in wanted, do: name))
   end
 
   @doc """

@@ -487,6 +487,31 @@ defmodule HfHub.TensorsTest do
       assert {:ok, _old} = Safetensors.open({:hf, id, revision: commit}, endpoint: context.endpoint)
     end
 
+    test "is streamed by few requests, in the order of its data", context do
+      sizes = for n <- 1..40, do: {"s#{n}", Enum.at([0, 1000, 300_000], rem(n, 3))}
+      tensors = for {name, size} <- [{"large", 5_000_000} | sizes], do: {name, {"U8", [size], large(size)}}
+      content = File.read!(write(context, tensors))
+      {id, _commit} = repo(context, %{"model.safetensors" => content})
+      model = Safetensors.open!(id, endpoint: context.endpoint, cache_dir: context.cache)
+      opened = length(requests(content))
+      streamed = Enum.to_list(Safetensors.stream(model))
+
+      assert Enum.sort(for {name, _tensor, bytes} <- streamed, do: {name, bytes}) ==
+               Enum.sort(for {name, {_, _, bytes}} <- tensors, do: {name, bytes})
+
+      # 4 MB of small tensors, around a large one.
+      assert length(requests(content)) - opened <= 4
+      some = ["s1", "s2", "s4", "s8", "large"]
+
+      assert Enum.map(Safetensors.stream(model, names: some), fn {name, tensor, bytes} ->
+               {name, tensor.shape, byte_size(bytes)}
+             end)
+             |> Enum.sort() ==
+               Enum.sort(
+                 for name <- some, {^name, {_, shape, bytes}} <- tensors, do: {name, shape, byte_size(bytes)}
+               )
+    end
+
     test "is read from the cache where it is cached",
          %{tensors: tensors, content: file} = context do
       {id, _commit} = repo(context, %{"sub/model.safetensors" => file})

@@ -5,6 +5,9 @@ defmodule HfHub.Safetensors.Reading do
   alias HfHub.{Brief, Error, Options, RandomAccess}
   alias HfHub.Safetensors.{Dtype, Handle, Names, Source, Tensor}
 
+  # Number of bytes of small tensors that a stream reads at once: each of them alone would cost a request.
+  @window 4 * 1_048_576
+
   @doc "Returns a tensor by its name."
   @spec find(Handle.t(), String.t()) :: {:ok, Tensor.t()} | {:error, Error.t()}
   def find(%Handle{tensors: tensors}, name), do: Names.fetch(tensors, name)
@@ -27,6 +30,52 @@ defmodule HfHub.Safetensors.Reading do
     handle.tensors
     |> Enum.sort_by(fn {name, tensor} -> {handle.weight_map[name], tensor.data_offsets, name} end)
     |> Enum.map(&elem(&1, 0))
+  end
+
+  @doc "Returns a lazy stream of these tensors with their values, which are in the order of the data."
+  @spec stream(Handle.t(), [String.t()]) :: Enumerable.t({String.t(), Tensor.t(), binary()})
+  def stream(handle, names), do: handle |> windows(names) |> Stream.flat_map(&window(handle, &1))
+
+  defp windows(handle, names) do
+    next = fn name, {start, names} ->
+      {first, last} = handle.tensors[name].data_offsets
+
+      if joins?(handle, name, names) and last - start <= @window,
+        do: {:cont, {start, [name | names]}},
+        else: {:cont, Enum.reverse(names), {first, [name]}}
+    end
+
+    Enum.chunk_while(names, {0, []}, next, fn {_start, names} -> {:cont, Enum.reverse(names), nil} end)
+  end
+
+  # Whether a tensor lies behind the last one.
+  defp joins?(_handle, _name, []), do: false
+
+  defp joins?(handle, name, [before | _names]) do
+    handle.weight_map[name] == handle.weight_map[before] and
+      elem(handle.tensors[name].data_offsets, 0) == elem(handle.tensors[before].data_offsets, 1)
+  end
+
+  defp window(_handle, []), do: []
+
+  defp window(handle, [name]) do
+    case read(handle, name, nil) do
+      {:ok, bytes, tensor} -> [{name, tensor, bytes}]
+      {:error, error} -> raise error
+    end
+  end
+
+  defp window(handle, [name | _names] = names) do
+    {file, start} = Source.file(handle, name)
+    {first, _end} = handle.tensors[name].data_offsets
+    {_start, last} = handle.tensors[List.last(names)].data_offsets
+    bytes = Error.unwrap!(RandomAccess.read(file, start + first, last - first))
+
+    for name <- names do
+      {begin, end_} = handle.tensors[name].data_offsets
+      # A copy, because a part of the window would keep all of it in memory.
+      {name, handle.tensors[name], :binary.copy(binary_part(bytes, begin - first, end_ - begin))}
+    end
   end
 
   defp slice(tensor, _name, nil), do: {:ok, tensor}
