@@ -37,8 +37,14 @@ defmodule HfHub.Kino do
       "openai-community/gpt2" |> HfHub.Api.list_repo_tree!() |> HfHub.Kino.table()
   """
   @spec table([struct()]) :: struct()
-  def table(results) when is_list(results) do
+  def table(results) do
     Cell.check!()
+
+    unless is_list(results) and Enum.all?(results, &View.result?/1) do
+      raise ArgumentError,
+            "expected a list of results of this library, such as files or models, got: #{Options.shown(results)}"
+    end
+
     Cell.table(Brief.count(length(results), "results"), View.rows(results))
   end
 

@@ -156,6 +156,10 @@ defmodule HfHub.KinoTest do
 
       assert [%{id: "a", pipeline_tag: ""}, %{id: "b", pipeline_tag: "text-generation"}] =
                HfHub.Kino.table(found).content
+
+      for other <- [nil, "x", hd(found), [%{id: "a"}], [~D[2020-01-01]], [1]] do
+        assert_raise ArgumentError, ~r/expected a list of results/, fn -> HfHub.Kino.table(other) end
+      end
     end
 
     test "have texts that JSON can contain, whatever bytes names in files are, and short ones" do

@@ -148,6 +148,11 @@ defmodule HfHub.Kino.View do
 
   defp words(name), do: name |> Macro.underscore() |> String.replace("_", " ") |> String.capitalize()
 
+  @doc "Returns whether a value is a result of this library."
+  @spec result?(term()) :: boolean()
+  def result?(%module{}), do: Code.ensure_loaded?(module) and function_exported?(module, :__fields__, 0)
+  def result?(_other), do: false
+
   @doc "Returns the rows of a table of results."
   @spec rows([struct()]) :: [row()]
   def rows(results), do: results |> Enum.take(@most) |> Enum.map(&row/1)
