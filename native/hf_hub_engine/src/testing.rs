@@ -70,7 +70,7 @@ pub(crate) async fn refusing() -> String {
 /// arrives.
 pub(crate) fn flow(connections: usize) -> Flow {
     let mut flow = Flow::new(connections, Vec::new());
-    (flow.in_memory, flow.parallel_from, flow.smallest_part) = (0, 1, 1);
+    (flow.in_memory, flow.parallel_from, flow.smallest_part, flow.island) = (0, 1, 1, 0);
     flow
 }
 

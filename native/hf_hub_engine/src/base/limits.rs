@@ -29,6 +29,9 @@ pub struct Flow {
     pub parallel_from: u64,
     /// Minimum size of a part that gets a request of its own, in bytes.
     pub smallest_part: u64,
+    /// Minimum number of bytes between two gaps of a partial file that are kept: requesting fewer
+    /// again takes less time than another request.
+    pub island: u64,
     /// Maximum size of content without an announced length, in bytes. Compressed content has no
     /// announced length, and a small response can expand without end.
     pub unannounced: u64,
@@ -46,6 +49,7 @@ impl Flow {
             in_memory: 256 << 10,
             parallel_from: 16 << 20,
             smallest_part: 4 << 20,
+            island: 256 << 10,
             unannounced: 1 << 30,
         }
     }

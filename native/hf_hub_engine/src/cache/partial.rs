@@ -83,10 +83,19 @@ pub fn stems(dir: &Path) -> HashSet<String> {
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             stems.extend(self::stems(&entry.path()));
         }
-        let name = entry.file_name();
-        stems.extend(name.to_str().and_then(stem_of).map(str::to_owned));
+        stems.extend(stem_in(&entry));
     }
     stems
+}
+
+/// Returns the stems of all partial files in some folders.
+pub fn stems_in(dirs: impl IntoIterator<Item = PathBuf>) -> HashSet<String> {
+    let entries = dirs.into_iter().filter_map(|dir| fs::read_dir(dir).ok()).flatten().flatten();
+    entries.filter_map(|entry| stem_in(&entry)).collect()
+}
+
+fn stem_in(entry: &fs::DirEntry) -> Option<String> {
+    entry.file_name().to_str().and_then(stem_of).map(str::to_owned)
 }
 
 /// Returns the stem of `<stem>.<8 hex>.incomplete`.
@@ -278,8 +287,6 @@ impl Partial {
 
     fn note(&mut self) -> Result<()> {
         let Some(size) = self.slot.size else { return Ok(()) };
-        // If there are too many ranges for a page, the previous record stays valid until fewer
-        // remain.
         if let Some(record) = resume_record::encode(&self.slot.etag, size, &self.present) {
             write_all_at(&self.file, &[record], resume_record::position(size))
                 .map_err(|source| Error::io("write", &self.path, source))?;

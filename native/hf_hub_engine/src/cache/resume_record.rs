@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::{etag::Etag, ranges::Ranges};
 
 /// Records begin at a multiple of this, and are not longer.
-const PAGE: u64 = 4096;
+const PAGE: usize = 4096;
 
 #[derive(Serialize, Deserialize)]
 struct Record {
@@ -26,17 +26,28 @@ struct Record {
 
 /// Returns the position of the record of a file of `size` bytes.
 pub fn position(size: u64) -> u64 {
-    size.div_ceil(PAGE) * PAGE
+    size.next_multiple_of(PAGE as u64)
 }
 
-/// Encodes the record; `None` if there are more ranges than fit into one page.
+/// Encodes the record. If there are more ranges than fit into one page, it has the longest of them.
+/// `None` if the etag alone does not fit.
 pub fn encode(etag: &Etag, size: u64, ranges: &Ranges) -> Option<Vec<u8>> {
+    let mut text = line(etag, size, ranges)?;
+    let mut count = ranges.count();
+    while text.len() > PAGE {
+        // About as many as fit, and fewer each time.
+        count = (count * PAGE / text.len()).min(count.checked_sub(1)?);
+        text = line(etag, size, &ranges.longest(count))?;
+    }
+    Some(text)
+}
+
+fn line(etag: &Etag, size: u64, ranges: &Ranges) -> Option<Vec<u8>> {
     let ranges = ranges.iter().map(|range| (range.start, range.end)).collect();
-    let note = Record { etag: etag.to_string(), size, ranges };
-    let mut text = serde_json::to_vec(&note).ok()?;
+    let mut text = serde_json::to_vec(&Record { etag: etag.to_string(), size, ranges }).ok()?;
     // A shorter record does not overwrite the end of a longer one.
     text.push(b'\n');
-    (text.len() as u64 <= PAGE).then_some(text)
+    Some(text)
 }
 
 /// Returns the ranges of the content `etag` that the partial file holds, as far as they are
@@ -49,7 +60,7 @@ pub fn read(file: &mut File, etag: &Etag, size: Option<u64>) -> io::Result<Range
     }
     file.seek(SeekFrom::Start(position(size)))?;
     let mut text = Vec::new();
-    file.take(PAGE).read_to_end(&mut text)?;
+    file.take(PAGE as u64).read_to_end(&mut text)?;
     let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let note = serde_json::from_slice::<Record>(line).ok();
     let note = note.filter(|note| note.etag == etag.as_str() && note.size == size);
@@ -117,11 +128,15 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_does_not_fit_its_page_is_not_written() {
-        let mut ranges = Ranges::default();
-        for n in 0..1000 {
-            ranges.add(n * 10..n * 10 + 5);
+    fn a_record_of_more_ranges_than_fit_has_the_longest() {
+        let mut ranges = Ranges::prefix_of(1 << 30);
+        for n in 0..5_000 {
+            ranges.add((2 << 30) + n * 1_000..(2 << 30) + n * 1_000 + 100 + n % 500);
         }
-        assert_eq!(encode(&etag(), 1 << 40, &ranges), None);
+        let note = encode(&etag(), 1 << 40, &ranges).unwrap();
+        assert!((PAGE * 9 / 10..=PAGE).contains(&note.len()), "{}", note.len());
+        let kept = read(&mut partial(1 << 40, &note), &etag(), Some(1 << 40)).unwrap();
+        assert_eq!(kept, ranges.longest(kept.count()));
+        assert!(kept.count() > 100 && kept.prefix() == 1 << 30);
     }
 }

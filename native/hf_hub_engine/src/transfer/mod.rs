@@ -134,7 +134,9 @@ impl Transfer<'_> {
             Some(Content::There(url)) => (None, Source::At(url)),
             Some(Content::InXet) | None => (None, Source::Unknown),
         };
-        let (writer, mut present) = self.writer().await?;
+        let (writer, present) = self.writer().await?;
+        let size = self.metadata.size.unwrap_or(u64::MAX);
+        let mut present = present.without_islands(size, self.hub.flow.island);
         progress.resumed(present.total());
         let source = tokio::sync::Mutex::new(source);
         let retry_budget = Mutex::new(RetryBudget::new(self.hub.retry, present.total()));
@@ -143,7 +145,6 @@ impl Transfer<'_> {
         let mut most = if is_proved { self.hub.flow.connections(self.metadata.size) } else { 1 };
         loop {
             let smallest = self.hub.flow.smallest_part;
-            let size = self.metadata.size.unwrap_or(u64::MAX);
             let shared = Connections {
                 transfer: self,
                 writer: &writer,

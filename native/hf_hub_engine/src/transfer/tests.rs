@@ -5,10 +5,11 @@ use std::{collections::HashMap, path::Path, sync::atomic::AtomicBool, time::Dura
 use super::*;
 use crate::{
     base::{
-        etag::Proof,
+        etag::{Etag, Proof},
         hash::Hasher,
         progress::{Activity, Progress},
     },
+    cache::partial::Partial,
     download::{self, spec::Spec},
     hub::token::Token,
     testing::{self, Reply, Server, reply},
@@ -470,6 +471,33 @@ async fn resumes_by_fetching_only_missing_ranges() {
     assert!(now.bytes_resumed >= SIZE as u64 / 2, "{now:?}");
     assert_eq!(now.bytes_resumed + now.bytes_received, SIZE as u64);
     assert_eq!(asked(&again).len() as u64, now.bytes_received);
+    assert_eq!(leftovers(dir.path()), 1);
+}
+
+#[tokio::test]
+async fn a_fragmented_partial_file_is_completed_by_few_requests() {
+    let dir = tempfile::tempdir().unwrap();
+    let etag = Etag::parse(&sha256(&content())).unwrap();
+    let (blobs, stem) = (dir.path().join("models--org--name/blobs"), etag.to_string());
+    std::fs::create_dir_all(&blobs).unwrap();
+    let mut partial =
+        Partial::create(Slot { dir: blobs, stem, etag, size: Some(SIZE as u64) }).unwrap();
+    // More short ranges than a record holds, after a longer one, and between gaps of all sizes.
+    let first = 0..5_000;
+    for range in std::iter::once(first).chain((5_020..40_000).step_by(50).map(|at| at..at + 20)) {
+        partial.write(range.start as u64, &content()[range]).unwrap();
+    }
+    drop(partial);
+    let cdn = Server::answering(part).await;
+    let front = hub_before(&cdn).await;
+    let mut hub = hub(&front, 1);
+    hub.flow.island = 100;
+    let progress = Progress::default();
+    assert!(get(&hub, dir.path(), &progress).await.unwrap() == content());
+    let ranges: Vec<_> = cdn.requests().iter().map(|request| range(request)).collect();
+    assert_eq!(ranges, [Some((5_000, SIZE - 1))]);
+    let now = progress.snapshot();
+    assert_eq!((now.bytes_resumed, now.bytes_received), (5_000, 45_000));
     assert_eq!(leftovers(dir.path()), 1);
 }
 

@@ -348,3 +348,22 @@ fn moves_an_orphan_piece_by_piece_when_space_is_short() {
     assert!(content[..20 << 20].iter().all(|byte| *byte == 7) && content[30 << 20] == 7);
     assert_eq!(names(dir.path()).len(), 1);
 }
+
+#[test]
+fn a_heavily_fragmented_file_keeps_its_longest_ranges() {
+    let dir = tempfile::tempdir().unwrap();
+    let size = 1 << 40;
+    let slot = slot(dir.path(), HELLO, Some(size));
+    let mut partial = Partial::create(slot.clone()).unwrap();
+    for n in 0..2_000 {
+        partial.write(1_000 + n * 30, &[1; 10][..if n % 100 == 7 { 10 } else { 5 }]).unwrap();
+    }
+    // As long as there were too many, nothing was noted any more.
+    partial.write(0, &[1; 1_000]).unwrap();
+    let present = partial.present().clone();
+    drop(partial);
+    let (_partial, orphans) = Partial::resume(slot, true).unwrap();
+    let kept = orphans.present();
+    assert!(kept.prefix() == 1_005 && kept.count() > 100, "{kept:?}");
+    assert_eq!(kept, &present.longest(kept.count()));
+}
