@@ -179,7 +179,8 @@ defmodule HfHub.Config.Setting do
     xet_buffer: [
       app: :pos_integer,
       default: 134_217_728,
-      doc: "memory for all transfers by Xet, in bytes; larger is faster on networks of several Gbit/s"
+      doc:
+        "memory for all downloads by Xet, in bytes, beyond 6 MiB for each, and for all uploads; larger is faster on networks of several Gbit/s"
     ],
     max_cache_size: [
       app: :non_neg_integer,

@@ -259,18 +259,26 @@ impl Response {
     }
 
     /// Returns the whole body. Fails if it exceeds `limit` bytes.
-    pub async fn bytes(mut self, limit: usize) -> Result<Bytes> {
+    pub async fn bytes(self, limit: usize) -> Result<Bytes> {
+        let url = self.url().clone();
+        self.bytes_within(limit).await?.ok_or_else(|| {
+            let message = format!("the response is larger than {}", human(limit as u64));
+            Error::new(ErrorKind::InvalidResponse, message).with_url(&url)
+        })
+    }
+
+    /// Returns the whole body; `None` if it exceeds `limit` bytes.
+    pub async fn bytes_within(mut self, limit: usize) -> Result<Option<Bytes>> {
         let announced = self.inner.content_length().and_then(|length| usize::try_from(length).ok());
         // Growing would copy, and hold the old and the new one.
         let mut body = BytesMut::with_capacity(announced.unwrap_or_default().min(limit));
         while let Some(chunk) = self.chunk().await? {
             if body.len() + chunk.len() > limit {
-                let message = format!("the response is larger than {}", human(limit as u64));
-                return Err(Error::new(ErrorKind::InvalidResponse, message).with_url(self.url()));
+                return Ok(None);
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(body.freeze())
+        Ok(Some(body.freeze()))
     }
 }
 

@@ -12,13 +12,20 @@ use bytes::Bytes;
 #[derive(Clone, Debug)]
 pub struct Buffers {
     size: usize,
+    /// Maximum number of free buffers.
+    kept: usize,
     free: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
 impl Buffers {
     /// Creates buffers of `size` bytes when they are needed.
     pub fn new(size: usize) -> Self {
-        Self { size, free: Arc::default() }
+        Self { size, kept: usize::MAX, free: Arc::default() }
+    }
+
+    /// Creates buffers of which at most `kept` stay in memory when they are free.
+    pub fn keeping(kept: usize, size: usize) -> Self {
+        Self { kept, ..Self::new(size) }
     }
 
     /// Returns a buffer of `length` bytes, which may have any value.
@@ -78,7 +85,10 @@ impl From<Buffer> for Bytes {
 impl Drop for Buffer {
     fn drop(&mut self) {
         if let Some(home) = &self.home {
-            home.free().push(std::mem::take(&mut self.bytes));
+            let mut free = home.free();
+            if free.len() < home.kept {
+                free.push(std::mem::take(&mut self.bytes));
+            }
         }
     }
 }
@@ -103,5 +113,12 @@ mod tests {
         assert_eq!(buffers.free().len(), 2);
         drop(buffers.filled(9));
         assert_eq!(buffers.free().len(), 2);
+    }
+
+    #[test]
+    fn only_some_free_buffers_are_kept() {
+        let buffers = Buffers::keeping(1, 10);
+        drop([buffers.filled(10), buffers.filled(10)]);
+        assert_eq!(buffers.free().len(), 1);
     }
 }

@@ -35,7 +35,10 @@ type Script = fn(Range<usize>) -> (Vec<&'static [u8]>, Option<ErrorKind>);
 #[derive(Debug)]
 struct Scripted {
     script: Script,
-    asked: Mutex<Vec<Range<u64>>>,
+    /// The ranges of each download.
+    asked: Mutex<Vec<Vec<Range<u64>>>>,
+    /// Whether the first download sends every second piece, and then an error.
+    is_scattered: bool,
 }
 
 impl Storage for Scripted {
@@ -49,20 +52,27 @@ impl Storage for Scripted {
         file: &'a File,
         part: Part,
     ) -> Running<'a, Box<dyn Download>> {
-        let Part { size, range, .. } = part;
-        assert_eq!((access.token.as_str(), size), ("xet-token", CONTENT.len() as u64));
+        assert_eq!(access.token.as_str(), "xet-token");
         assert_eq!(file.hash(), "ab".repeat(32));
-        self.asked.lock().unwrap().push(range.clone());
+        let mut asked = self.asked.lock().unwrap();
         let index = |at| usize::try_from(at).unwrap();
-        let (pieces, error) = (self.script)(index(range.start)..index(range.end));
-        let mut at = range.start;
-        let pieces = pieces.into_iter().map(|bytes| {
-            at += bytes.len() as u64;
-            (at - bytes.len() as u64, Bytes::from_static(bytes))
-        });
-        let pieces = pieces.collect::<Vec<_>>();
+        let (mut pieces, mut failure) = (Vec::new(), None);
+        for Range { start, end } in part.ranges.iter().cloned() {
+            let (script, error) = (self.script)(index(start)..index(end));
+            let mut at = start;
+            for bytes in script {
+                pieces.push((at, Bytes::from_static(bytes)));
+                at += bytes.len() as u64;
+            }
+            failure = failure.or(error);
+        }
+        if self.is_scattered && asked.is_empty() {
+            pieces = pieces.into_iter().step_by(2).collect();
+            failure = Some(ErrorKind::Server);
+        }
+        asked.push(part.ranges);
         Box::pin(
-            async move { Ok(Box::new(Pieces(pieces.into_iter(), error)) as Box<dyn Download>) },
+            async move { Ok(Box::new(Pieces(pieces.into_iter(), failure)) as Box<dyn Download>) },
         )
     }
 }
@@ -134,9 +144,19 @@ struct Case {
 
 impl Case {
     async fn new(mode: Mode, script: Script, headers: &'static str, broken: Option<usize>) -> Self {
+        Self::of(mode, script, headers, broken, false).await
+    }
+
+    async fn of(
+        mode: Mode,
+        script: Script,
+        headers: &'static str,
+        broken: Option<usize>,
+        is_scattered: bool,
+    ) -> Self {
         let server = hub_server(headers, broken).await;
         let dir = tempfile::tempdir().unwrap();
-        let storage = Arc::new(Scripted { script, asked: Mutex::default() });
+        let storage = Arc::new(Scripted { script, asked: Mutex::default(), is_scattered });
         let settings = Settings { mode, cache_dir: dir.path().join("xet"), buffer: 1 << 20 };
         let wait = std::time::Duration::from_secs(5);
         let shared = Shared::with_storage(storage.clone());
@@ -169,7 +189,7 @@ impl Case {
     /// Returns the ranges that were requested from the storage.
     fn asked(&self) -> Vec<(u64, u64)> {
         let asked = self.storage.asked.lock().unwrap();
-        asked.iter().map(|range| (range.start, range.end)).collect()
+        asked.iter().flatten().map(|range| (range.start, range.end)).collect()
     }
 }
 
@@ -242,6 +262,16 @@ async fn xet_continues_where_http_has_stopped() {
     let asked = case.asked();
     assert!(asked == [(20, 36)] || asked == [(0, 36)], "{asked:?}");
     assert!(report.fallback.unwrap().contains(" broke"));
+}
+
+#[tokio::test]
+async fn all_gaps_of_an_interrupted_download_are_one_download() {
+    let case = Case::of(Mode::Always, right, "x-note: no-location\r\n", None, true).await;
+    case.run().await.unwrap_err();
+    assert_eq!(case.is_right().await.transfer, Some("xet"));
+    let asked = case.storage.asked.lock().unwrap();
+    let all: Vec<_> = asked.iter().map(Vec::len).collect();
+    assert_eq!((all, &asked[1][..]), (vec![1, 2], &[10..20, 30..36][..]));
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use sha1::{Digest, Sha1};
 
 use crate::{
     base::{
+        blocking,
         error::{Error, Result},
         etag::Etag,
         progress::Progress,
@@ -71,8 +72,12 @@ async fn fetch(
     let hub = Hub { watch: progress.clone(), ..hub };
     let lock = Arc::new(receive::wait_for_lock(lock, &progress).await?);
     let slot = slot(&path, &metadata);
-    fs::create_dir_all(&slot.dir)
-        .map_err(|source| Error::io("create the folder", &slot.dir, source))?;
+    let folder = slot.dir.clone();
+    blocking::run(move || {
+        let created = fs::create_dir_all(&folder);
+        created.map_err(|source| Error::io("create the folder", &folder, source))
+    })
+    .await?;
     let publish = {
         let (spec, metadata) = (spec.clone(), metadata.clone());
         move |verified: Verified| {

@@ -1,9 +1,9 @@
-//! Receives a file from Xet storage, range by range.
+//! Receives a file from Xet storage: everything that is missing of it.
 //!
 //! The bytes are written and hashed like those of HTTP, so a storage that sends wrong ones is
 //! detected, and an interrupted transfer resumes, over either way.
 
-use std::{ops::Range, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -37,8 +37,9 @@ impl Transfer<'_> {
         let size = self.metadata.size.unwrap_or_default();
         let order = if writer.is_ordered() { Order::OfTheFile } else { Order::OfArrival };
         let source = Source { transfer: self, file, storage: &*storage, access: &access };
-        for range in present.missing(size) {
-            let part = Part { size, range, order, plan_timeout };
+        let ranges = present.missing(size);
+        if !ranges.is_empty() {
+            let part = Part { ranges, order, plan_timeout };
             if let Err(error) = source.receive(part, &writer, progress).await {
                 // The next attempt resumes what this one leaves.
                 writer.close().await;
@@ -63,20 +64,21 @@ struct Source<'a> {
 
 impl Source<'_> {
     async fn receive(&self, part: Part, writer: &Writer, progress: &FileProgress) -> Result<()> {
-        let (Range { start, end }, size) = (part.range.clone(), part.size);
+        let (start, end) = (part.ranges[0].start, part.ranges.last().map_or(0, |last| last.end));
+        let wanted: u64 = part.ranges.iter().map(|range| range.end - range.start).sum();
         let (access, mut received) = (self.access, 0);
         let mut stream = self.storage.download(access, self.file, part).await?;
         progress.operation().set_activity(Activity::Downloading, None);
         while let Some((at, bytes)) = stream.next().await? {
             let length = bytes.len() as u64;
             if at < start || at > end || length > end - at {
-                return Err(too_long(size));
+                return Err(too_long(end));
             }
             received += length;
             self.take(at, bytes, writer, progress).await?;
         }
-        if received < end - start {
-            let missing = sizes::counted(end - start - received, "bytes");
+        if received < wanted {
+            let missing = sizes::counted(wanted - received, "bytes");
             let message = format!("the storage did not send {missing} of the file");
             return Err(access.failed(ErrorKind::Transport, message));
         }

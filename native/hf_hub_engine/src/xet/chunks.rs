@@ -84,7 +84,7 @@ impl<'a> Unpacking<'a> {
     /// end of those that it returns. An error names what is wrong with them.
     pub(super) fn push(&mut self, arrived: &mut &[u8]) -> Result<Option<Chunks>, &'static str> {
         while !arrived.is_empty() {
-            if self.bytes.len() >= BATCH {
+            if self.bytes.len() >= BATCH || self.is_over() {
                 return Ok(Some(self.take()));
             }
             if self.next == self.block.chunks.end {
@@ -112,6 +112,12 @@ impl<'a> Unpacking<'a> {
     pub(super) fn finish(mut self) -> Option<Chunks> {
         let is_complete = self.next == self.block.chunks.end && self.held.is_empty();
         is_complete.then(|| self.take())
+    }
+
+    /// Whether only chunks that are not wanted follow.
+    fn is_over(&self) -> bool {
+        let end = self.block.wanted.last().map_or(self.next, |wanted| wanted.end);
+        !self.bytes.is_empty() && end <= self.next && self.next < self.block.chunks.end
     }
 
     fn take(&mut self) -> Chunks {

@@ -83,10 +83,8 @@ pub trait Storage: std::fmt::Debug + Send + Sync {
 /// The part of a file to download.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
-    /// Number of bytes of the whole file.
-    pub size: u64,
-    /// The bytes.
-    pub range: Range<u64>,
+    /// Its bytes, in order.
+    pub ranges: Vec<Range<u64>>,
     /// The order in which they are returned.
     pub order: Order,
     /// How long the storage may take to say where they are.

@@ -25,6 +25,39 @@ const PACKED: u64 = OBJECT + (1 << 20);
 /// Parts of an object that may contain a term: they rarely overlap.
 const CANDIDATES: usize = 8;
 
+/// Bytes of a range for each of its terms, at least on average, and the number of terms beyond that.
+/// Chunks have at least 8 KiB, but for the last one of a file.
+const TERM: u64 = 4 << 10;
+const MORE_TERMS: u64 = 1 << 10;
+
+/// How many times the bytes of a range its parts of objects may have, and the number of bytes beyond
+/// that: two objects for the ends of the range.
+const EXCESS: u64 = 16;
+const MORE_BYTES: u64 = 2 * PACKED;
+
+/// Maximum size of a plan: for each byte of the range, a part of one, but at least so much. A chunk of
+/// 64 KiB takes less than 2 KiB, even if its object has nothing else of the file.
+const PART_OF_RANGE: u64 = 32;
+const LEAST: u64 = 256 << 10;
+
+/// Memory of a piece until it is returned.
+const PIECE: u64 = 256;
+
+/// Returns the maximum size of a plan for so many bytes of a file.
+pub(super) fn most(span: u64) -> u64 {
+    (span / PART_OF_RANGE).max(LEAST)
+}
+
+/// Returns the memory that is needed to read a plan of this size.
+pub(super) fn reading(size: u64) -> u64 {
+    4 * size
+}
+
+/// Returns the memory that a plan needs until everything is returned.
+pub(super) fn memory(blocks: &[Block]) -> u64 {
+    blocks.iter().map(|block| block.pieces.len() as u64 * PIECE).sum()
+}
+
 /// Bytes of the file that are made of chunks of a block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Piece {
@@ -138,7 +171,14 @@ type Offers<'a> = HashMap<&'a str, Vec<Offer<'a>>>;
 /// Reads a plan for a range of the file; returns what to fetch in the order of its first use. An
 /// error names what is wrong with it.
 pub(super) fn read(body: &[u8], range: &Range<u64>) -> Result<Vec<Block>, &'static str> {
+    if !is_sparse(body) {
+        return Err("it has more lists than links");
+    }
     let sent: Sent = serde_json::from_slice(body).map_err(|_| "it is not the expected JSON")?;
+    let span = range.end - range.start;
+    if sent.terms.len() as u64 > MORE_TERMS + span / TERM {
+        return Err("it has more and smaller parts than a file can have");
+    }
     let mut offers = offers(&sent);
     let mut blocks = Vec::new();
     let (mut at, mut skip) = (range.start, sent.offset_into_first_range);
@@ -163,8 +203,20 @@ pub(super) fn read(body: &[u8], range: &Range<u64>) -> Result<Vec<Block>, &'stat
     if at < range.end {
         return Err("it ends before the range that was asked for");
     }
+    let fetched = blocks.iter().map(|block| block.bytes.end - block.bytes.start);
+    if fetched.fold(0, u64::saturating_add) > MORE_BYTES.saturating_add(span.saturating_mul(EXCESS))
+    {
+        return Err("far more bytes would have to be fetched than were asked for");
+    }
     blocks.iter_mut().for_each(Block::close);
     Ok(blocks)
+}
+
+/// Whether a plan has few lists for its size. Each takes far more memory than it takes of the plan,
+/// which has a link for each of them.
+fn is_sparse(body: &[u8]) -> bool {
+    let lists = body.split(|byte| *byte == b'[').count() - 1;
+    lists <= 64 + body.len() / 32
 }
 
 /// Returns what to fetch of a plan for these ranges of the file, which are in order.
@@ -173,6 +225,7 @@ pub(super) fn limited(mut blocks: Vec<Block>, to: &[Range<u64>]) -> Vec<Block> {
         block.limit(to);
     }
     blocks.retain(|block| !block.pieces.is_empty());
+    blocks.iter_mut().for_each(Block::close);
     blocks.sort_by_key(|block| block.pieces.first().map(|piece| piece.at));
     blocks
 }
@@ -242,9 +295,29 @@ fn open(offer: &Offer<'_>) -> Result<Block, &'static str> {
 
 impl Block {
     fn add(&mut self, piece: Piece) {
-        self.wanted.push(piece.chunks.clone());
-        self.unpacked = OBJECT.min(self.unpacked + piece.length);
         self.pieces.push(piece);
+    }
+
+    /// Returns where it begins in the file.
+    pub(super) fn start(&self) -> Option<u64> {
+        self.pieces.first().map(|piece| piece.at)
+    }
+
+    /// Limits it to its first piece, and returns a block with the others.
+    pub(super) fn split(&mut self) -> Option<Self> {
+        let others = self.pieces.split_off(self.pieces.len().min(1));
+        self.close();
+        let (url, bytes, chunks) = (self.url.clone(), self.bytes.clone(), self.chunks.clone());
+        let mut rest = Self { url, bytes, chunks, wanted: Vec::new(), unpacked: 0, pieces: others };
+        rest.close();
+        (!rest.pieces.is_empty()).then_some(rest)
+    }
+
+    /// Skips what another one of the same part has fetched, if nothing of it is wanted.
+    pub(super) fn skip_to(&mut self, bytes: u64, chunk: u32) {
+        if self.wanted.first().is_some_and(|wanted| chunk <= wanted.start) {
+            (self.bytes.start, self.chunks.start) = (bytes, chunk);
+        }
     }
 
     /// Drops the bytes that are not in these ranges of the file.
@@ -258,9 +331,18 @@ impl Block {
         self.pieces = std::mem::take(&mut self.pieces).into_iter().flat_map(within).collect();
     }
 
-    /// Joins the wanted chunks that overlap or touch.
+    /// Sets the wanted chunks and their size to those of its pieces.
     fn close(&mut self) {
-        self.wanted.sort_by_key(|chunks| chunks.start);
+        let mut uses: Vec<_> = self
+            .pieces
+            .iter()
+            .map(|Piece { chunks, length, .. }| (chunks.clone(), *length))
+            .collect();
+        uses.sort_by_key(|(chunks, _)| (chunks.start, chunks.end));
+        // Many pieces may be of the same chunks, which are unpacked once.
+        uses.dedup_by(|next, last| next.0 == last.0);
+        let lengths = uses.iter().map(|(_, length)| length).sum();
+        self.wanted = uses.into_iter().map(|(chunks, _)| chunks).collect();
         self.wanted.dedup_by(|next, last| {
             let joins = next.start <= last.end;
             if joins {
@@ -268,155 +350,10 @@ impl Block {
             }
             joins
         });
+        let chunks = self.wanted.iter().map(|chunks| u64::from(chunks.end - chunks.start));
+        self.unpacked = OBJECT.min(lengths).min(chunks.sum::<u64>() * CHUNK);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::{Value, json};
-
-    use super::*;
-
-    /// Object, length, chunks.
-    type OfTerm = (&'static str, u64, [u32; 2]);
-
-    /// Object, chunks, bytes.
-    type OfPart = (&'static str, [u32; 2], [u64; 2]);
-
-    fn plan(offset: u64, terms: &[OfTerm], parts: &[OfPart]) -> Value {
-        let terms: Vec<_> = terms
-            .iter()
-            .map(|(hash, length, [start, end])| {
-                json!({ "hash": hash, "unpacked_length": length, "range": { "start": start, "end": end } })
-            })
-            .collect();
-        let mut xorbs = serde_json::Map::new();
-        for (hash, chunks, bytes) in parts {
-            let ranges = json!([{
-                "chunks": { "start": chunks[0], "end": chunks[1] },
-                "bytes": { "start": bytes[0], "end": bytes[1] },
-            }]);
-            let fetch =
-                json!({ "url": format!("https://cas/{hash}?{}", chunks[0]), "ranges": ranges });
-            let all = xorbs.entry(*hash).or_insert_with(|| json!([]));
-            all.as_array_mut().unwrap().push(fetch);
-        }
-        json!({ "offset_into_first_range": offset, "terms": terms, "xorbs": xorbs })
-    }
-
-    fn read(plan: &Value, wanted: u64) -> Result<Vec<Block>, &'static str> {
-        super::read(plan.to_string().as_bytes(), &(1_000..1_000 + wanted))
-    }
-
-    /// Where each piece of a block begins, what of its chunks is skipped, and what is taken.
-    fn pieces(block: &Block) -> Vec<(u64, u64, u64)> {
-        block.pieces.iter().map(|piece| (piece.at, piece.skip, piece.take)).collect()
-    }
-
-    #[test]
-    fn terms_become_pieces_of_shared_blocks() {
-        let terms = [("a", 100, [2, 4]), ("b", 50, [0, 1]), ("a", 70, [3, 5]), ("a", 60, [8, 9])];
-        let parts = [("a", [8, 9], [90, 99]), ("a", [0, 6], [0, 80]), ("b", [0, 9], [7, 7])];
-        let blocks = read(&plan(30, &terms, &parts), 200).unwrap();
-        let [first, second, third] = &blocks[..] else { panic!("{blocks:?}") };
-        assert_eq!(pieces(first), [(1_000, 30, 70), (1_120, 0, 70)]);
-        assert_eq!((pieces(second), pieces(third)), (vec![(1_070, 0, 50)], vec![(1_190, 0, 10)]));
-        assert_eq!((first.wanted.len(), first.unpacked), (1, 170));
-        assert_eq!(first.wanted[0], 2..5);
-        assert_eq!(
-            (first.bytes.clone(), second.bytes.clone(), third.url.query()),
-            (0..81, 7..8, Some("8"))
-        );
-    }
-
-    #[test]
-    fn a_plan_is_limited_to_what_is_missing() {
-        let terms = [("a", 100, [2, 4]), ("b", 50, [0, 1]), ("a", 70, [3, 5])];
-        let parts = [("a", [0, 6], [0, 80]), ("b", [0, 9], [7, 7])];
-        let limited = |to: &[[u64; 2]]| {
-            let to: Vec<_> = to.iter().map(|[start, end]| *start..*end).collect();
-            let blocks = read(&plan(30, &terms, &parts), 190).unwrap();
-            let blocks = super::limited(blocks, &to);
-            blocks.iter().map(pieces).collect::<Vec<_>>()
-        };
-        let all = limited(&[[1_000, 1_190]]);
-        assert_eq!(all, [vec![(1_000, 30, 70), (1_120, 0, 70)], vec![(1_070, 0, 50)]]);
-        let some = limited(&[[1_010, 1_020], [1_030, 1_040], [1_180, 1_500]]);
-        assert_eq!(some, [[(1_010, 40, 10), (1_030, 60, 10), (1_180, 60, 10)]]);
-        // The first use may be a later one then.
-        assert_eq!(limited(&[[1_100, 1_130]]), [vec![(1_100, 30, 20)], vec![(1_120, 0, 10)]]);
-        assert_eq!(limited(&[[0, 1_000], [1_190, 2_000]]), [[]; 0]);
-    }
-
-    #[test]
-    fn the_wanted_bytes_of_a_piece_are_returned_as_they_arrive() {
-        let bytes = Bytes::from_static(b"0123456789");
-        let mut piece = Piece { at: 50, chunks: 0..9, length: 30, skip: 15, take: 10 };
-        let arrived = [(); 3].map(|()| piece.arrived(&bytes).unwrap());
-        let right = |at, bytes| Some((at, Bytes::from_static(bytes)));
-        assert_eq!(arrived, [None, right(50, b"56789"), right(55, b"01234")]);
-        assert_eq!((piece.length, piece.take), (0, 0));
-        assert_eq!(piece.arrived(&Bytes::new()), Ok(None));
-        piece.arrived(&bytes).unwrap_err();
-    }
-
-    #[test]
-    fn the_first_version_of_the_protocol_is_understood() {
-        let old = json!({
-            "offset_into_first_range": 0,
-            "terms": [{ "hash": "a", "unpacked_length": 9, "range": { "start": 1, "end": 2 } }],
-            "fetch_info": { "a": [{
-                "url": "http://cas/a", "range": { "start": 0, "end": 3 }, "url_range": { "start": 5, "end": 9 },
-            }] },
-        });
-        let blocks = read(&old, 9).unwrap();
-        assert_eq!((blocks[0].bytes.clone(), blocks[0].pieces[0].take), (5..10, 9));
-    }
-
-    #[test]
-    fn hostile_plans_are_refused() {
-        let parts = [("a", [0, 8192], [0, 1000])];
-        let cases: &[(u64, &[OfTerm], u64)] = &[
-            // A gap at the end, nothing at all, and more than was asked for.
-            (0, &[("a", 100, [0, 1])], 101),
-            (0, &[], 1),
-            (0, &[("a", 100, [0, 1]), ("a", 100, [1, 2])], 100),
-            // Wrong offsets and sizes.
-            (100, &[("a", 100, [0, 1])], 1),
-            (u64::MAX, &[("a", 100, [0, 1])], 1),
-            (0, &[("a", 0, [0, 1]), ("a", 1, [0, 1])], 1),
-            (0, &[("a", CHUNK + 1, [0, 1])], 1),
-            (0, &[("a", OBJECT + 1, [0, 8192])], 1),
-            (0, &[("a", u64::from(u32::MAX), [0, 8192])], 1),
-            (0, &[("a", u64::MAX, [0, 8192])], 1),
-            // Chunks that do not exist, and objects without an address.
-            (0, &[("a", 1, [5, 5])], 1),
-            (0, &[("a", 1, [5, 4])], 1),
-            (0, &[("a", 1, [8192, 8193])], 1),
-            (0, &[("b", 1, [0, 1])], 1),
-        ];
-        for (offset, terms, wanted) in cases {
-            read(&plan(*offset, terms, &parts), *wanted).unwrap_err();
-        }
-        let term = [("a", 1, [0, 1])];
-        let parts: &[OfPart] = &[
-            ("a", [1, 2], [0, 9]),
-            ("a", [0, 8193], [0, 9]),
-            ("a", [0, 1], [9, 8]),
-            ("a", [0, 1], [0, PACKED]),
-            ("a", [0, 1], [0, u64::MAX]),
-            ("a", [0, 1], [u64::MAX, u64::MAX]),
-        ];
-        for part in parts {
-            read(&plan(0, &term, &[*part]), 1).unwrap_err();
-        }
-        let mut other = plan(0, &term, &[("a", [0, 1], [0, 9])]);
-        read(&other, 1).unwrap();
-        for url in ["file:///etc/passwd", "cas/a", "data:,x", ""] {
-            other["xorbs"]["a"][0]["url"] = json!(url);
-            read(&other, 1).unwrap_err();
-        }
-        super::read(b"[]", &(0..1)).unwrap_err();
-        super::read(b"{\"terms\":", &(0..1)).unwrap_err();
-    }
-}
+mod tests;

@@ -21,6 +21,8 @@ pub(super) struct ReadAhead {
     since: Option<Instant>,
     waited: Duration,
     returned: u64,
+    /// Returned from the beginning.
+    total: u64,
     /// The limit before the last step, and the bytes in a second that it brought.
     before: Option<(usize, u64)>,
 }
@@ -29,11 +31,24 @@ impl ReadAhead {
     pub(super) fn new(connections: usize) -> Self {
         let most = connections.max(1);
         let limit = FIRST.min(most);
-        Self { limit, most, since: None, waited: Duration::ZERO, returned: 0, before: None }
+        Self {
+            limit,
+            most,
+            since: None,
+            waited: Duration::ZERO,
+            returned: 0,
+            total: 0,
+            before: None,
+        }
     }
 
     pub(super) fn limit(&self) -> usize {
         self.limit
+    }
+
+    /// Returns the number of bytes that were returned.
+    pub(super) fn total(&self) -> u64 {
+        self.total
     }
 
     /// Counts time in which nothing had arrived.
@@ -43,6 +58,7 @@ impl ReadAhead {
 
     /// Counts bytes that were returned.
     pub(super) fn returned(&mut self, bytes: u64) {
+        self.total += bytes;
         let Some(since) = self.since else {
             // Until now it had to be waited in any case.
             (self.since, self.waited) = (Some(Instant::now()), Duration::ZERO);

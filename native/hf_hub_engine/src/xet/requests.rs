@@ -1,7 +1,7 @@
 //! The requests of a download to a storage: plans, with the access token, and parts of objects by
 //! the links in them, without it.
 
-use std::{ops::Range, time::Duration};
+use std::{ops::Range, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use reqwest::{
@@ -13,7 +13,8 @@ use tokio::sync::Mutex;
 use super::{
     chunks::{BUFFER, Chunks, Unpacking},
     exchange::{Call, Exchange, header, invalid, not_moved, patiently},
-    plan::{self, Block, OTHER_SIZE},
+    memory::{Room, Taken},
+    plan::{self, Block, OTHER_SIZE, Piece},
 };
 use crate::{
     base::{
@@ -23,8 +24,8 @@ use crate::{
     transport::Response,
 };
 
-/// Maximum size of a plan.
-const PLAN: usize = 16 << 20;
+/// Free buffers that are kept for the next chunks.
+const FREE: usize = 2;
 
 /// Maximum number of redirects of a link.
 const REDIRECTS: usize = 5;
@@ -42,11 +43,12 @@ pub(super) struct Requests {
 
 impl Requests {
     pub(super) fn new(exchange: Exchange, plan_timeout: Duration, hash: String) -> Self {
-        Self { exchange, plan_timeout, hash, buffers: Buffers::new(BUFFER) }
+        Self { exchange, plan_timeout, hash, buffers: Buffers::keeping(FREE, BUFFER) }
     }
 
-    /// Returns what to fetch for a range of the file, in the order of its first use.
-    pub(super) async fn plan(&self, range: &Range<u64>) -> Result<Vec<Block>> {
+    /// Returns what to fetch for a range of the file, in the order of its first use; `None` if the
+    /// plan is too large, which one of a smaller range may not be.
+    pub(super) async fn plan(&self, range: &Range<u64>) -> Result<Option<Vec<Block>>> {
         let access = &self.exchange.access;
         let planned = tokio::time::timeout(self.plan_timeout, self.planned(range)).await;
         let body = planned.unwrap_or_else(|_| {
@@ -54,10 +56,14 @@ impl Requests {
             let message = format!("the storage has sent no plan of the file within {seconds} s");
             Err(access.failed(ErrorKind::Timeout, message))
         });
-        self.read(&body?, range).map_err(|why| {
-            let message = format!("the storage sent an invalid plan of the file: {why}");
-            access.failed(ErrorKind::InvalidResponse, message)
-        })
+        let Some(body) = body? else { return Ok(None) };
+        self.read(&body, range).map(Some).map_err(|why| self.wrong_plan(why))
+    }
+
+    /// Returns the error for a plan that cannot be followed.
+    pub(super) fn wrong_plan(&self, why: &str) -> Error {
+        let message = format!("the storage sent an invalid plan of the file: {why}");
+        self.exchange.access.failed(ErrorKind::InvalidResponse, message)
     }
 
     /// Reads a plan, whose links must be as secure as the storage.
@@ -71,14 +77,15 @@ impl Requests {
         are_secure.then_some(blocks).ok_or("a link in it is plain http, which is not followed")
     }
 
-    async fn planned(&self, range: &Range<u64>) -> Result<Bytes> {
+    async fn planned(&self, range: &Range<u64>) -> Result<Option<Bytes>> {
+        let most = usize::try_from(plan::most(range.end - range.start)).unwrap_or(usize::MAX);
         let range = header(&format!("bytes={}-{}", range.start, range.end - 1))?;
         let headers = HeaderMap::from_iter([(RANGE, range)]);
         for version in ["v2", "v1"] {
             let url = self.exchange.url(&format!("{version}/reconstructions/{}", self.hash))?;
             let call = Call::new(Method::GET, url).headers(headers.clone());
             let asked = patiently(|| async {
-                not_moved(self.exchange.authorized(call.clone()).await?)?.bytes(PLAN).await
+                not_moved(self.exchange.authorized(call.clone()).await?)?.bytes_within(most).await
             });
             match asked.await {
                 Err(error) if version == "v2" && matches!(error.status(), Some(404 | 501)) => {}
@@ -88,49 +95,58 @@ impl Requests {
         Err(invalid("it knows no version of the protocol"))
     }
 
-    /// Fetches and unpacks a part of an object, and calls `pass` with the bytes of its pieces, and
-    /// with where they begin in the file, while they arrive. A part that breaks off is continued
-    /// after what was passed on, and only attempts without any such bytes are counted.
+    /// Fetches and unpacks a part of an object in `room`, and calls `pass` with where its
+    /// pieces begin in the file, their bytes and the memory of these, while they arrive. A part that breaks off is
+    /// continued after what was passed on, and only attempts without any such bytes are counted.
+    /// Returns how far the part was read: to the end of the wanted chunks.
     pub(super) async fn block<F: Future<Output = ()>>(
         &self,
         block: Block,
-        pass: impl Fn(u64, Bytes) -> F,
-    ) -> Result<()> {
-        let rest = Mutex::new(Rest(block));
+        room: &Room,
+        pass: impl Fn(u64, Bytes, Arc<Taken>) -> F,
+    ) -> Result<Reached> {
+        let rest = Mutex::new(Rest::new(block));
         let attempt = || async {
             let rest = &mut *rest.lock().await;
-            let before = rest.0.bytes.start;
-            match self.fetch(rest, &pass).await {
-                Err(error) if error.is_transient() && rest.0.bytes.start > before => Ok(false),
+            let before = rest.block.bytes.start;
+            match self.fetch(rest, room, &pass).await {
+                Err(error) if error.is_transient() && rest.block.bytes.start > before => Ok(false),
                 fetched => fetched.map(|()| true),
             }
         };
         while !patiently(&attempt).await? {}
-        Ok(())
+        let Block { bytes, chunks, .. } = rest.into_inner().block;
+        Ok(Reached { bytes: bytes.start, chunk: chunks.start })
     }
 
     /// Fetches the rest of a part once.
     async fn fetch<F: Future<Output = ()>>(
         &self,
         rest: &mut Rest,
-        pass: impl Fn(u64, Bytes) -> F,
+        room: &Room,
+        pass: impl Fn(u64, Bytes, Arc<Taken>) -> F,
     ) -> Result<()> {
         let asked = rest.asked();
         let broken = |why: &str| broken(why).with_url(&asked.url);
         let mut response = self.open(&asked).await?;
+        let mut batch = room.batch().await;
         let mut unpacking = Unpacking::new(&asked, &self.buffers);
         while let Some(arrived) = response.chunk().await? {
             let mut arrived = &arrived[..];
             while let Some(chunks) = unpacking.push(&mut arrived).map_err(broken)? {
-                rest.pass(&chunks, &pass).await.map_err(broken)?;
+                rest.pass(&chunks, batch, &pass).await.map_err(broken)?;
+                if rest.is_complete() {
+                    return Ok(()); // Only chunks that are not wanted follow.
+                }
+                batch = room.batch().await;
             }
         }
         let Some(last) = unpacking.finish() else {
             let message = "the connection to the storage broke";
             return Err(Error::new(ErrorKind::Transport, message).with_url(&asked.url));
         };
-        rest.pass(&last, &pass).await.map_err(broken)?;
-        rest.check().map_err(broken)
+        rest.pass(&last, batch, &pass).await.map_err(broken)?;
+        if rest.is_complete() { Ok(()) } else { Err(broken(OTHER_SIZE)) }
     }
 
     /// Requests a part of an object.
@@ -159,13 +175,30 @@ impl Requests {
     }
 }
 
+/// How far a part of an object was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Reached {
+    pub(super) bytes: u64,
+    pub(super) chunk: u32,
+}
+
 /// What has not been passed on of a part of an object.
-struct Rest(Block);
+struct Rest {
+    /// The pieces are those whose chunks have not begun, the next one last.
+    block: Block,
+    /// Those of which some chunks may have arrived.
+    begun: Vec<Piece>,
+}
 
 impl Rest {
+    fn new(mut block: Block) -> Self {
+        block.pieces.sort_by_key(|piece| std::cmp::Reverse((piece.chunks.start, piece.at)));
+        Self { block, begun: Vec::new() }
+    }
+
     /// Returns what to request.
     fn asked(&self) -> Block {
-        let Block { url, bytes, chunks, wanted, unpacked, .. } = &self.0;
+        let Block { url, bytes, chunks, wanted, unpacked, .. } = &self.block;
         let (bytes, chunks, wanted) = (bytes.clone(), chunks.clone(), wanted.clone());
         Block { url: url.clone(), bytes, chunks, wanted, unpacked: *unpacked, pieces: Vec::new() }
     }
@@ -173,28 +206,32 @@ impl Rest {
     async fn pass<F: Future<Output = ()>>(
         &mut self,
         chunks: &Chunks,
-        pass: impl Fn(u64, Bytes) -> F,
+        batch: Arc<Taken>,
+        pass: impl Fn(u64, Bytes, Arc<Taken>) -> F,
     ) -> std::result::Result<(), &'static str> {
-        let Block { bytes, chunks: left, unpacked, pieces, .. } = &mut self.0;
+        let Block { bytes, chunks: left, unpacked, pieces, .. } = &mut self.block;
         bytes.start += chunks.packed();
         left.start = chunks.end();
         *unpacked = unpacked.saturating_sub(chunks.length());
         if bytes.is_empty() && left.start < left.end {
             return Err(OTHER_SIZE);
         }
-        for piece in pieces {
+        while pieces.last().is_some_and(|piece| piece.chunks.start < left.start) {
+            self.begun.extend(pieces.pop());
+        }
+        for piece in &mut self.begun {
             let bytes = chunks.within(&piece.chunks);
             if let Some((at, bytes)) = piece.arrived(&bytes)? {
-                pass(at, bytes).await;
+                pass(at, bytes, batch.clone()).await;
             }
         }
-        Ok(())
+        let mut ended = self.begun.extract_if(.., |piece| piece.chunks.end <= left.start);
+        if ended.all(|piece| piece.length == 0) { Ok(()) } else { Err(OTHER_SIZE) }
     }
 
-    /// Checks that all pieces are complete.
-    fn check(&self) -> std::result::Result<(), &'static str> {
-        let is_complete = self.0.pieces.iter().all(|piece| piece.length == 0);
-        is_complete.then_some(()).ok_or(OTHER_SIZE)
+    /// Whether all pieces are complete.
+    fn is_complete(&self) -> bool {
+        self.block.pieces.is_empty() && self.begun.is_empty()
     }
 }
 

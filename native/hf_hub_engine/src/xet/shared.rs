@@ -9,6 +9,8 @@ use std::{
 use reqwest::{Url, header::HeaderValue};
 
 #[cfg(feature = "xet")]
+use super::storage::Budgets;
+#[cfg(feature = "xet")]
 use crate::transport::ClientConfig;
 use crate::{
     base::error::Result,
@@ -37,6 +39,9 @@ pub struct Shared {
 struct State {
     #[cfg(feature = "xet")]
     storages: Vec<(Tuning, ClientConfig, Arc<dyn Storage>)>,
+    /// By the size of the buffer: calls with other timeouts and connections share it, too.
+    #[cfg(feature = "xet")]
+    budgets: Vec<(u64, Budgets)>,
     without: Vec<(Url, Instant)>,
     #[cfg(test)]
     scripted: Option<Arc<dyn Storage>>,
@@ -113,11 +118,26 @@ fn open(
     if let Some((_, _, storage)) = state.storages.iter().find(is_wanted) {
         return Ok(storage.clone());
     }
-    let storage: Arc<dyn Storage> =
-        Arc::new(super::storage::Client::new(tuning.clone(), client.clone(), tokens.clone()));
+    let storage = super::storage::Client::new(
+        tuning.clone(),
+        client.clone(),
+        tokens.clone(),
+        budgets(&mut state.budgets, tuning),
+    );
+    let storage: Arc<dyn Storage> = Arc::new(storage);
     let config = client.config().clone();
     keep(&mut state.storages, STORAGES, (tuning.clone(), config, storage.clone()));
     Ok(storage)
+}
+
+#[cfg(feature = "xet")]
+fn budgets(kept: &mut Vec<(u64, Budgets)>, tuning: &Tuning) -> Budgets {
+    if let Some((_, budgets)) = kept.iter().find(|(buffer, _)| *buffer == tuning.buffer) {
+        return budgets.clone();
+    }
+    let budgets = Budgets::new(tuning);
+    keep(kept, STORAGES, (tuning.buffer, budgets.clone()));
+    budgets
 }
 
 #[cfg(not(feature = "xet"))]
@@ -154,5 +174,24 @@ mod tests {
             shared.remember_without(repository.join(&number.to_string()).unwrap());
         }
         assert!(!shared.is_without(&repository), "the oldest is dropped");
+    }
+
+    #[cfg(feature = "xet")]
+    #[test]
+    fn calls_with_other_options_share_the_memory() {
+        let mut kept = Vec::new();
+        let second = std::time::Duration::from_secs(1);
+        let tuning = |buffer, connections| Tuning {
+            cache_dir: "cache".into(),
+            buffer,
+            connections,
+            connect: second,
+            silence: second,
+        };
+        let first = budgets(&mut kept, &tuning(1 << 20, 4));
+        let taken = first.downloads.take(1 << 20);
+        assert!(taken.is_some());
+        assert!(budgets(&mut kept, &tuning(1 << 20, 8)).downloads.take(1).is_none());
+        assert!(budgets(&mut kept, &tuning(2 << 20, 8)).downloads.take(1).is_some());
     }
 }

@@ -16,18 +16,33 @@ pub(super) struct Client {
     tuning: Tuning,
     http: transport::Client,
     tokens: Tokens,
-    /// For all downloads.
-    downloads: Memory,
-    /// For the objects of all uploads that are being sent.
+    budgets: Budgets,
+}
+
+/// The memory of all transfers; clones share it.
+#[derive(Clone, Debug)]
+pub(super) struct Budgets {
+    pub(super) downloads: Memory,
+    /// For the objects of uploads that are being sent.
     uploads: Memory,
+}
+
+impl Budgets {
+    pub(super) fn new(tuning: &Tuning) -> Self {
+        let (downloads, uploads) = (Memory::new(tuning.buffer), Memory::new(tuning.sending()));
+        Self { downloads, uploads }
+    }
 }
 
 impl Client {
     /// Creates a client that sends its requests by `http`.
-    pub(super) fn new(tuning: Tuning, http: transport::Client, tokens: Tokens) -> Self {
-        let downloads = Memory::new(tuning.buffer);
-        let uploads = Memory::new(tuning.sending());
-        Self { tuning, http, tokens, downloads, uploads }
+    pub(super) fn new(
+        tuning: Tuning,
+        http: transport::Client,
+        tokens: Tokens,
+        budgets: Budgets,
+    ) -> Self {
+        Self { tuning, http, tokens, budgets }
     }
 
     fn exchange(&self, access: &Access) -> Exchange {
@@ -48,8 +63,13 @@ impl Storage for Client {
             let storage = access.storage.as_str().trim_end_matches('/');
             let known = Known::open(&self.tuning.cache_dir, storage).await?;
             let deposit = Deposit::new(self.exchange(access), flow.clone());
-            let session =
-                Session::new(known, deposit, self.uploads.clone(), self.tuning.object(), wanted);
+            let session = Session::new(
+                known,
+                deposit,
+                self.budgets.uploads.clone(),
+                self.tuning.object(),
+                wanted,
+            );
             Ok(Box::new(session) as Box<dyn Upload>)
         })
     }
@@ -60,12 +80,11 @@ impl Storage for Client {
         file: &'a File,
         part: Part,
     ) -> Running<'a, Box<dyn Download>> {
-        let Part { size, range, order, plan_timeout } = part;
+        let Part { ranges, order, plan_timeout } = part;
         let (exchange, hash) = (self.exchange(access), file.hash().to_owned());
         let requests = Requests::new(exchange, plan_timeout, hash);
-        let range = range.start..range.end.min(size);
-        let (memory, connections) = (self.downloads.clone(), self.tuning.connections);
-        let download = Reconstruction::new(requests, memory, connections, range, order);
+        let (memory, connections) = (self.budgets.downloads.clone(), self.tuning.connections);
+        let download = Reconstruction::new(requests, memory, connections, ranges, order);
         Box::pin(async { Ok(Box::new(download) as Box<dyn Download>) })
     }
 }

@@ -234,7 +234,7 @@ impl<'a> Start<'a> {
         let plan_timeout = if has_both { PLAN_TIMEOUT } else { LONG_PLAN_TIMEOUT };
         let bytes = range.first..range.end.unwrap_or(size);
         let order = xet::Order::OfTheFile;
-        let part = xet::Part { size, range: bytes, order, plan_timeout };
+        let part = xet::Part { ranges: vec![bytes], order, plan_timeout };
         let pieces = storage.download(&access, file, part).await;
         let pieces = pieces.map_err(|error| rejected(hub, &access, error))?;
         let (left, hub) = (Bytes::new(), hub.clone());

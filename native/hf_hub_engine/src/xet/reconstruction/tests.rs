@@ -1,5 +1,8 @@
 //! Downloads from a scripted storage.
 
+mod fragmented;
+mod layout;
+
 use std::{
     sync::Mutex,
     time::{Duration, Instant},
@@ -22,6 +25,11 @@ const SHORT: Duration = Duration::from_millis(500);
 /// The file: three parts of two objects, whose chunks have 100 bytes.
 fn content() -> Vec<u8> {
     [chunk(0), chunk(1), chunk(9), chunk(1)].concat()
+}
+
+/// Where it is.
+fn all() -> Vec<Range<u64>> {
+    std::iter::once(0..400).collect()
 }
 
 fn chunk(number: u8) -> Vec<u8> {
@@ -96,13 +104,19 @@ fn download_within(server: &Server, range: Range<u64>, memory: u64) -> Reconstru
 }
 
 fn download_in(order: Order, server: &Server, range: Range<u64>, memory: u64) -> Reconstruction {
-    Reconstruction::new(requests(server, &Shared::default()), Memory::new(memory), 4, range, order)
+    Reconstruction::new(
+        requests(server, &Shared::default()),
+        Memory::new(memory),
+        4,
+        vec![range],
+        order,
+    )
 }
 
 /// Downloads the file from a storage that is silent for longer than is allowed.
 fn impatient(server: &Server, plan_timeout: Duration) -> Reconstruction {
     let requests = requests_within(server, &Shared::default(), SHORT, plan_timeout);
-    Reconstruction::new(requests, Memory::new(1 << 20), 4, 0..400, Order::OfTheFile)
+    Reconstruction::new(requests, Memory::new(1 << 20), 4, all(), Order::OfTheFile)
 }
 
 fn requests(server: &Server, shared: &Shared) -> Requests {
@@ -130,7 +144,7 @@ fn requests_within(
 
 /// Returns the bytes, each of which has to arrive once, and in the order that is wanted.
 async fn read(mut download: Reconstruction) -> Result<Vec<u8>> {
-    let (start, end, order) = (download.next, download.end, download.order);
+    let (start, end, order) = (download.returned.prefix(), download.end, download.order);
     let mut bytes = vec![None; usize::try_from(end - start).unwrap()];
     let mut next = start;
     while let Some((at, piece)) = download.next().await? {
@@ -369,11 +383,11 @@ async fn hostile(what: &'static str, other: impl Fn(&str) -> Reply + Send + 'sta
 #[tokio::test]
 async fn a_plan_that_is_too_large_or_has_no_end_is_refused() {
     let mut plan = plan("http://hub", 0);
-    plan["more"] = "x".repeat(17 << 20).into();
+    plan["more"] = "x".repeat(300 << 10).into();
     let error = hostile("get /v2", move |_| json_reply(&plan)).await;
     assert_eq!(error.kind(), ErrorKind::InvalidResponse);
     let head = "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{\"terms\":[";
-    let endless = [head.as_bytes(), &b" ".repeat(17 << 20)].concat();
+    let endless = [head.as_bytes(), &b" ".repeat(300 << 10)].concat();
     let error = hostile("get /v2", move |_| Reply::Raw(endless.clone())).await;
     assert_eq!(error.kind(), ErrorKind::InvalidResponse);
 }
@@ -431,7 +445,7 @@ async fn an_object_may_take_longer_than_a_plan() {
     let plan_timeout = Duration::from_secs(2);
     let requests = requests_within(&server, &Shared::default(), LONG, plan_timeout);
     let memory = Memory::new(1 << 20);
-    let download = Reconstruction::new(requests, memory, 4, 0..400, Order::OfTheFile);
+    let download = Reconstruction::new(requests, memory, 4, all(), Order::OfTheFile);
     assert_eq!(read(download).await.unwrap(), content());
     assert!(began.elapsed() > plan_timeout, "{:?}", began.elapsed());
     assert_eq!((sent(&server, "/v2").len(), sent(&server, "/x").len()), (1, 1));

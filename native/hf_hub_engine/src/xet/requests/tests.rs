@@ -62,7 +62,7 @@ fn content(chunks: Range<u32>) -> Vec<u8> {
 }
 
 /// Fetches chunks of an object; returns all bytes that were passed on, too.
-async fn fetch(server: &Server, chunks: Range<u32>) -> (Result<()>, Vec<u8>) {
+async fn fetch(server: &Server, chunks: Range<u32>) -> (Result<Reached>, Vec<u8>) {
     let bytes = u64::from(chunks.start) * PACKED as u64..u64::from(chunks.end) * PACKED as u64;
     let unpacked = chunks.len() as u64 * CHUNK as u64;
     let piece = Piece { at: 0, chunks: chunks.clone(), length: unpacked, skip: 0, take: unpacked };
@@ -70,13 +70,13 @@ async fn fetch(server: &Server, chunks: Range<u32>) -> (Result<()>, Vec<u8>) {
     let url = server.url.parse().unwrap();
     let block = Block { url, bytes, chunks, wanted, unpacked, pieces };
     let passed = Mutex::new(Vec::new());
-    let pass = |at, bytes: Bytes| {
+    let pass = |at, bytes: Bytes, _| {
         let mut passed = passed.lock().unwrap();
         assert_eq!(at, passed.len() as u64);
         passed.extend_from_slice(&bytes);
         std::future::ready(())
     };
-    let fetched = requests(&server.url).block(block, pass).await;
+    let fetched = requests(&server.url).block(block, &Room::fleeting(None), pass).await;
     (fetched, passed.into_inner().unwrap())
 }
 
@@ -155,6 +155,8 @@ async fn chunks_that_are_larger_than_their_part_are_refused() {
     let (bytes, chunks, unpacked) = (0..6 * PACKED as u64, 0..12, 12 * CHUNK as u64);
     let wanted = vec![chunks.clone()];
     let block = Block { url, bytes, chunks, wanted, unpacked, pieces: Vec::new() };
-    let fetched = requests(&server.url).block(block, |_, _| std::future::ready(())).await;
+    let fetched = requests(&server.url)
+        .block(block, &Room::fleeting(None), |_, _, _| std::future::ready(()))
+        .await;
     assert_eq!(fetched.unwrap_err().kind(), ErrorKind::InvalidResponse);
 }

@@ -46,6 +46,11 @@ fn xet_by(dir: &Path, client: transport::Client) -> Xet {
     Xet::new(Some(settings), connections, connect, silence, client, Shared::default())
 }
 
+fn client(tuning: Tuning, http: transport::Client) -> Client {
+    let budgets = Budgets::new(&tuning);
+    Client::new(tuning, http, Tokens::default(), budgets)
+}
+
 fn access(storage: &str) -> Access {
     Access {
         storage: storage.parse().unwrap(),
@@ -139,8 +144,8 @@ async fn download(
     range: Range<u64>,
 ) -> Result<Vec<u8>> {
     let file = File::new(hash, None).unwrap();
-    let (size, plan_timeout) = (SIZE as u64, Duration::from_mins(1));
-    let part = Part { size, range, order: Order::OfTheFile, plan_timeout };
+    let plan_timeout = Duration::from_mins(1);
+    let part = Part { ranges: vec![range], order: Order::OfTheFile, plan_timeout };
     let mut stream = storage.download(access, &file, part).await?;
     let mut bytes = Vec::new();
     while let Some((_, piece)) = stream.next().await? {
@@ -344,8 +349,7 @@ async fn an_upload_that_waits_for_the_bandwidth_is_not_stalled() {
     let dir = tempfile::tempdir().unwrap();
     let silence = Duration::from_millis(200);
     let tuning = Tuning { silence, ..tuning(dir.path()) };
-    let client =
-        Client::new(tuning, transport::Client::new(ClientConfig::default()), Tokens::default());
+    let client = client(tuning, transport::Client::new(ClientConfig::default()));
     let (access, flow) = (access(&server.url), flow(Some(1)));
     let upload = client.upload(&access, Wanted { sha256: false }, &flow).await.unwrap();
     let storing = async {
@@ -369,7 +373,7 @@ async fn an_upload_that_waits_for_the_bandwidth_is_not_stalled() {
 async fn a_storage_that_takes_nothing_is_not_a_limit() {
     let dir = tempfile::tempdir().unwrap();
     let http = transport::Client::new(ClientConfig::default());
-    let client = Client::new(tuning(dir.path()), http, Tokens::default());
+    let client = client(tuning(dir.path()), http);
     let deposit = Deposit::new(client.exchange(&access("http://cas.example")), flow(None));
     let body = deposit.body([Bytes::from_static(b"content")].into());
     assert!(!deposit.counts.sent().is_waiting);
@@ -418,7 +422,7 @@ async fn an_upload_knows_that_others_have_the_memory() {
     // For two objects of 1 MiB.
     let tuning = Tuning { buffer: 8 << 20, ..tuning(dir.path()) };
     let http = transport::Client::new(ClientConfig::default());
-    let client = Client::new(tuning, http, Tokens::default());
+    let client = client(tuning, http);
     let access = access(&server.url);
     let (wanted, flow) = (Wanted { sha256: false }, flow(None));
     let first = client.upload(&access, wanted, &flow).await.unwrap();
