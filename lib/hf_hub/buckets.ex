@@ -416,6 +416,8 @@ defmodule HfHub.Buckets do
   files are replaced once the new content is complete. An interrupted download of a file for which the Hub announces a
   checksum resumes where it stopped.
 
+  All files are one download: `:progress` and telemetry report them together, as those of a snapshot.
+
   ## Options
 
   #{Options.docs(Tables.download())}

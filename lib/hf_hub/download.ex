@@ -353,7 +353,8 @@ defmodule HfHub.Download do
     end)
   end
 
-  defp log_fallback(label, why) do
+  @doc false
+  def log_fallback(label, why) do
     Logger.debug("#{label} was received another way than first tried, which has failed: #{why}")
   end
 

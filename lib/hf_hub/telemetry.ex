@@ -8,7 +8,7 @@ defmodule HfHub.Telemetry do
   |---|---|---|
   | `[:hf_hub, :request, :start]` | a request to the Hub's API starts | `:system_time`, `:monotonic_time` |
   | `[:hf_hub, :request, :stop]` | it has ended, successfully or not | `:duration`, `:monotonic_time` |
-  | `[:hf_hub, :download, :start]` | a download of a file, a snapshot, a stream or the headers of Safetensors files starts | `:system_time`, `:monotonic_time` |
+  | `[:hf_hub, :download, :start]` | a download of a file, a snapshot, files of a bucket, a stream or the headers of Safetensors files starts | `:system_time`, `:monotonic_time` |
   | `[:hf_hub, :download, :stop]` | it has ended, successfully or not | `:duration`, `:monotonic_time`; of a file also `:bytes`: its size if it was downloaded, 0 if it was cached; of a stream the bytes that were read |
   | `[:hf_hub, :upload, :start]` | an upload or a commit starts | `:system_time`, `:monotonic_time` |
   | `[:hf_hub, :upload, :stop]` | it has ended, successfully or not | `:duration`, `:monotonic_time` |
@@ -22,7 +22,7 @@ defmodule HfHub.Telemetry do
   |---|---|
   | all | `:telemetry_span_context`, a reference that the events of one operation have in common |
   | requests | `:method`, `:path`, `:endpoint` |
-  | downloads | `:repo_id`, `:repo_type`, `:revision`, `:filename` (`nil` for a snapshot, or the headers of a repository), `:endpoint` |
+  | downloads | `:repo_id`, `:repo_type`, `:revision`, `:filename` (`nil` for a snapshot, the headers of a repository, and files of a bucket, whose `:revision` is `nil`, too), `:endpoint` |
   | uploads | `:repo_id`, `:repo_type`, `:revision`, `:operation` (`:create`, `:folder`, `:preupload` or `:bucket`), `:endpoint` |
   | rows | `:repo_id`, `:repo_type`, `:revision` (the commit), `:endpoint`, `:path` (of a folder on this machine, for which the others are `nil`), `:split`, `:files` (their number) |
   | any `:stop` | also `:result` (`:ok` or `:error`) and `:error` (the `HfHub.Error` or `nil`) |

@@ -93,6 +93,52 @@ defmodule HfHub.BucketsDownloadTest do
     assert length(requests(context.bucket)) == 1
   end
 
+  # More files than one job of the engine has.
+  test "all files have one progress, whose totals are known from the beginning", context do
+    contents = %{"d/one.txt" => "one", "two.txt" => "two!"}
+    for {path, content} <- contents, do: plant_file(context, path, content)
+
+    entries =
+      for {path, size} <- [{"d/one.txt", 3}] ++ for(n <- 1..1_200, do: {"e/#{n}", 0}) ++ [{"two.txt", 4}],
+          do: %TreeEntry{type: :file, path: path, size: size, xet_hash: @hash}
+
+    test = self()
+    opts = write(local_dir: context.local, progress: &send(test, {:progress, self(), &1}))
+    assert {:ok, paths} = Buckets.download(context.bucket, entries, opts)
+    assert paths == for(entry <- entries, do: Path.join(context.local, entry.path))
+    assert Map.filter(files(context.local), fn {_path, content} -> content != "" end) == contents
+    reports = received([])
+    assert Enum.all?(reports, &match?(%{files_total: 1_202, bytes_total: 7}, &1))
+    assert [%{activity: :done, files_done: 1_202, bytes_done: 7, bytes_received: 7}] = Enum.take(reports, -1)
+    assert Enum.count(reports, &(&1.activity == :done)) == 1
+    assert Enum.map(reports, & &1.files_done) == Enum.sort(Enum.map(reports, & &1.files_done))
+  end
+
+  test "a download of several files that fails has one last report", context do
+    plant_file(context, "one.txt", "one")
+    plant("/buckets/#{context.bucket}/resolve/two.txt", "", %{code: 404})
+
+    entries =
+      for path <- ["one.txt", "two.txt"],
+          do: %TreeEntry{type: :file, path: path, size: 3, xet_hash: @hash}
+
+    test = self()
+    opts = write(local_dir: context.local, retries: 0, progress: &send(test, {:progress, self(), &1}))
+    assert {:error, %{path: "two.txt"}} = Buckets.download(context.bucket, entries, opts)
+    assert Enum.map(Enum.filter(received([]), &(&1.activity in [:done, :failed])), & &1.activity) == [:failed]
+  end
+
+  # In the process of the caller.
+  defp received(reports) do
+    caller = self()
+
+    receive do
+      {:progress, ^caller, progress} -> received([progress | reports])
+    after
+      0 -> Enum.reverse(reports)
+    end
+  end
+
   test "content at another host is followed, whatever its etag", context do
     # Another origin, which leads to the same server.
     cdn = String.replace(context.endpoint, "127.0.0.1", "localhost")

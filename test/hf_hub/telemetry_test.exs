@@ -80,6 +80,18 @@ defmodule HfHub.TelemetryTest do
     refute inspect({metadata, Process.info(self(), :messages)}) =~ token()
   end
 
+  test "files of a bucket are one download", context do
+    bucket = "org/bucket-#{System.unique_integer([:positive])}"
+    file = &%HfHub.Buckets.TreeEntry{type: :file, path: &1, size: &2, xet_hash: String.duplicate("0a", 32)}
+    opts = [endpoint: context.endpoint, local_dir: Path.join(context.dir, "local")]
+    assert {:ok, [_, _]} = HfHub.Buckets.download(bucket, [file.("a", 0), file.("b", 0)], opts)
+    assert_received {[:hf_hub, :download, :start], _, %{repo_id: ^bucket, repo_type: "bucket", filename: nil}}
+    assert_received {[:hf_hub, :download, :stop], _, %{repo_id: ^bucket, result: :ok, fallback: nil}}
+    assert {:error, error} = HfHub.Buckets.download(bucket, [file.("a", 0), file.("none", 1)], opts)
+    assert_received {[:hf_hub, :download, :stop], _, %{result: :error, error: ^error}}
+    refute_received {[:hf_hub, :download, :stop], _, _}
+  end
+
   test "the operations emit the same three events" do
     metadata = %{repo_id: "a/b"}
 

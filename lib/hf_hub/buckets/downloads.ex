@@ -6,11 +6,14 @@ defmodule HfHub.Buckets.Downloads do
 
   alias HfHub.Buckets.{Files, Tables, TreeEntry}
   alias HfHub.Config.Source
-  alias HfHub.{Config, Error, Native, Options, RepoRef, Request, Telemetry}
+  alias HfHub.{Config, Download, Error, Native, Options, RepoRef, Request, Telemetry}
   alias HfHub.Native.{Hub, Nif}
   alias HfHub.Progress.Reporter
 
   @type file :: {TreeEntry.t(), Path.t()}
+
+  # Maximum number of files of a job, which has all of them in memory.
+  @part 1_000
 
   @doc "Returns pairs of what to download and where to, from the items of a call; others raise `ArgumentError`."
   @spec items!(term(), Path.t() | nil) :: [{String.t() | TreeEntry.t(), Path.t()}]
@@ -77,25 +80,56 @@ defmodule HfHub.Buckets.Downloads do
 
   @doc "Downloads files, and returns their paths on this machine. The first error ends all."
   @spec run(RepoRef.t(), [file()], keyword()) :: {:ok, [Path.t()]} | {:error, Error.t()}
+  def run(_ref, [], _opts), do: {:ok, []}
+
   def run(ref, files, opts) do
     deadline = Request.deadline(opts[:timeout])
 
-    with {:ok, _hub} <- Hub.config(opts), :ok <- check(files) do
-      files
-      |> Task.async_stream(&file(ref, &1, Request.until(opts, deadline)),
-        max_concurrency: opts[:max_workers],
-        timeout: :infinity
-      )
-      |> Enum.reduce_while({:ok, []}, fn
-        {:ok, {:ok, path}}, {:ok, paths} -> {:cont, {:ok, [path | paths]}}
-        {:ok, {:error, error}}, _paths -> {:halt, {:error, error}}
-      end)
-      |> reversed()
+    with {:ok, hub} <- Hub.config(opts), :ok <- check(files), :ok <- named(ref, files) do
+      metadata = metadata(ref, %{xet_hash: nil, path: nil}, hub)
+      result = Telemetry.span(:download, metadata, hub.token, fn -> parts(ref, files, deadline, opts) end)
+      with {:ok, _report} <- result, do: {:ok, for({_entry, local} <- files, do: local)}
     end
   end
 
-  defp reversed({:ok, paths}), do: {:ok, Enum.reverse(paths)}
-  defp reversed(error), do: error
+  # One progress for all parts, whose totals are known before the first.
+  defp parts(ref, files, deadline, opts) do
+    totals = %{files_total: length(files), bytes_total: bytes(files)}
+    reporter = Reporter.start(opts[:progress], ref.repo_id)
+
+    files
+    |> Stream.chunk_every(@part)
+    |> Enum.reduce_while({:ok, nil, reporter}, fn part, {:ok, fallback, reporter} ->
+      case part(ref, part, Reporter.part(reporter, totals), Request.until(opts, deadline)) do
+        {:ok, {report, reporter}} -> {:cont, {:ok, fallback || report.fallback, reporter}}
+        {:error, error} -> {:halt, {:error, failed(error, ref)}}
+      end
+    end)
+    |> done(ref)
+  end
+
+  defp bytes(files) do
+    sizes = for {entry, _local} <- files, do: entry.size
+    if Enum.all?(sizes, &is_integer/1), do: Enum.sum(sizes)
+  end
+
+  defp part(ref, files, reporter, opts) do
+    with {:ok, hub} <- Hub.config(opts) do
+      Native.run_part(:bucket_files, spec(ref, files, hub, opts), reporter)
+    else
+      {:error, error} ->
+        Reporter.stop(reporter, :failed)
+        {:error, error}
+    end
+  end
+
+  defp done({:ok, fallback, reporter}, ref) do
+    Reporter.stop(reporter, :done)
+    if fallback, do: Download.log_fallback(ref.repo_id, fallback)
+    {:ok, %{fallback: fallback, commit: nil}}
+  end
+
+  defp done({:error, error}, _ref), do: {:error, error}
 
   @doc "Returns a lazy stream of the bytes of a file; see `HfHub.Download.download_stream/1`."
   @spec stream(RepoRef.t(), keyword()) :: {:ok, Enumerable.t()} | {:error, Error.t()}
@@ -121,31 +155,16 @@ defmodule HfHub.Buckets.Downloads do
     end)
   end
 
-  # The content of an empty file is known.
-  defp file(_ref, {%TreeEntry{size: 0}, local}, _opts) do
-    with :ok <- File.mkdir_p(Path.dirname(local)), :ok <- File.write(local, "") do
-      {:ok, local}
-    else
-      {:error, reason} ->
-        {:error,
-         Error.new(:io, "cannot write `#{local}`", path: local, reason: "#{:file.format_error(reason)}")}
-    end
-  end
+  # The hash names the content; that of an empty file is known.
+  defp named(ref, files) do
+    Enum.find_value(files, :ok, fn
+      {%TreeEntry{size: size, xet_hash: hash}, _local} when size == 0 or is_binary(hash) ->
+        nil
 
-  defp file(ref, {%TreeEntry{xet_hash: hash} = entry, local}, opts) when is_binary(hash) do
-    with {:ok, hub} <- Hub.config(opts) do
-      spec = spec(ref, entry, local, hub, opts)
-
-      Telemetry.span(:download, metadata(ref, entry, hub), hub.token, fn ->
-        Native.run(:download, spec, Reporter.start(opts[:progress], entry.path))
-      end)
-      |> downloaded(ref, entry)
-    end
-  end
-
-  defp file(ref, {entry, _local}, _opts) do
-    message = "the Hub did not return the Xet hash of #{inspect(entry.path)} in #{inspect(ref.repo_id)}"
-    {:error, Error.new(:invalid_response, message, repo_id: ref.repo_id, path: entry.path)}
+      {entry, _local} ->
+        message = "the Hub did not return the Xet hash of #{inspect(entry.path)} in #{inspect(ref.repo_id)}"
+        {:error, Error.new(:invalid_response, message, repo_id: ref.repo_id, path: entry.path)}
+    end)
   end
 
   defp metadata(ref, entry, hub) do
@@ -159,16 +178,18 @@ defmodule HfHub.Buckets.Downloads do
   end
 
   # The hash names the content as a commit names that of a repository.
-  defp spec(ref, entry, local, hub, opts) do
+  defp spec(ref, files, hub, opts) do
     %{
       hub: hub,
       progress: opts[:progress] not in [nil, false],
       repo: %{repo_type: "bucket", id: ref.repo_id},
-      revision: entry.xet_hash,
-      filename: entry.path,
-      expected_sha256: nil,
-      file: local,
       destination: {:cache, Source.expand(Config.cache_dir())},
+      max_workers: opts[:max_workers],
+      files:
+        for(
+          {entry, local} <- files,
+          do: %{revision: entry.xet_hash, filename: entry.path, size: entry.size, file: local}
+        ),
       mode: %{
         force_download: false,
         local_files_only: false,
@@ -179,20 +200,17 @@ defmodule HfHub.Buckets.Downloads do
     }
   end
 
-  defp downloaded({:ok, report}, _ref, _entry), do: {:ok, report.path}
-
-  defp downloaded({:error, %Error{kind: kind} = error}, ref, entry)
-       when kind in [:entry_not_found, :not_found] do
-    message = "the bucket #{inspect(ref.repo_id)} has no file #{inspect(entry.path)}"
-    {:error, %{error | kind: :entry_not_found, message: message, revision: nil}}
+  defp failed(%Error{kind: kind} = error, ref) when kind in [:entry_not_found, :not_found] do
+    message = "the bucket #{inspect(ref.repo_id)} has no file #{inspect(error.path)}"
+    %{error | kind: :entry_not_found, message: message, revision: nil}
   end
 
-  defp downloaded({:error, %Error{kind: :repo_not_found} = error}, ref, _entry) do
+  defp failed(%Error{kind: :repo_not_found} = error, ref) do
     message =
       "the bucket #{inspect(ref.repo_id)} was not found; check its name, and whether the token has access"
 
-    {:error, %{error | message: message, revision: nil}}
+    %{error | message: message, revision: nil}
   end
 
-  defp downloaded({:error, error}, _ref, _entry), do: {:error, %{error | revision: nil}}
+  defp failed(error, _ref), do: %{error | revision: nil}
 end

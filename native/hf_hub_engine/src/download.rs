@@ -2,6 +2,7 @@
 
 pub mod adopt;
 pub(crate) mod blob_store;
+pub mod bucket;
 pub(crate) mod errors;
 pub mod file;
 pub(crate) mod listing;
@@ -18,6 +19,7 @@ pub mod stream;
 pub(crate) mod to_cache;
 pub(crate) mod to_file;
 pub(crate) mod to_folder;
+pub(crate) mod work;
 
 use crate::{
     base::{error::Result, ids::RepoRevision, progress::Progress},

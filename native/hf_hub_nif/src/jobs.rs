@@ -35,6 +35,7 @@ pub(crate) fn named(name: &str) -> Option<fn(Task) -> Running> {
     Some(match name {
         "download" => |task| Box::pin(remote(task, sharing, download::file)),
         "snapshot" => |task| Box::pin(remote(task, sharing, download::files)),
+        "bucket_files" => |task| Box::pin(remote(task, sharing, download::bucket::run)),
         "adopt" => |task| Box::pin(remote(task, Task::spec, download::adopt::run)),
         "resolve" => |task| Box::pin(remote(task, Task::spec, download::resolve::run)),
         "safetensors" => |task| Box::pin(remote(task, Task::spec, safetensors::headers)),

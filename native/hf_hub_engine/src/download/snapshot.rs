@@ -11,7 +11,6 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use tokio::task::JoinSet;
 
 use crate::{
     base::{
@@ -22,7 +21,7 @@ use crate::{
         ids::{Commit, EntryPath, Repo, Revision},
         lock::Lock,
         output,
-        progress::{Activity, Progress},
+        progress::Progress,
         scrub::{Scrub, Shown},
         sizes,
     },
@@ -33,11 +32,12 @@ use crate::{
         tree::{Entry, Tree},
     },
     download::{
-        blob_store, errors, file, listing, receive,
+        blob_store, errors, listing, receive,
         report::Report,
         shared::{Shared, Sharing},
         spec::{self, Destination, Mode},
         stages::Stages,
+        work,
     },
     hub::{
         client::{self, Hub},
@@ -145,7 +145,7 @@ async fn download_all(hub: &Hub, spec: &Spec, progress: &Progress) -> Result<Sna
     progress.add_files((present.len() + missing.len()) as u64);
     progress.skip_files(present.len() as u64);
     check_space(spec, &missing).await?;
-    let mut files = work(hub, missing, spec.max_workers, progress).await?;
+    let mut files = work::run(hub, missing, spec.max_workers, progress).await?;
     let fallback = files.iter_mut().find_map(|file| file.fallback.take());
     if spec.mode.dry_run {
         files.extend(present);
@@ -331,40 +331,6 @@ async fn check_space(spec: &Spec, missing: &[spec::Spec]) -> Result<()> {
         .await
     };
     lacking.map_or(Ok(()), |lacking| Err(receive::no_room(&place, "files need", needed, lacking)))
-}
-
-/// Number of files that may be prepared or stored while the network is busy with others.
-const BESIDE: usize = 24;
-
-/// Runs all jobs, of which `at_once` are received at a time. The first error stops the others.
-async fn work(
-    hub: &Hub,
-    jobs: Vec<spec::Spec>,
-    at_once: usize,
-    progress: &Progress,
-) -> Result<Vec<Report>> {
-    // The operation has one deadline for all files.
-    let hub = Arc::new(Hub { deadline: None, ..hub.clone() });
-    let mut running = JoinSet::new();
-    let mut reports = Vec::with_capacity(jobs.len());
-    let mut jobs = jobs.into_iter();
-    loop {
-        while running.len() < at_once.max(1) + BESIDE
-            && let Some(job) = jobs.next()
-        {
-            let (hub, progress) = (hub.clone(), progress.clone());
-            running.spawn(async move {
-                let result = file::download(&hub, &job, &progress).await;
-                result.map_err(|error| errors::file(&hub, &job, error))
-            });
-        }
-        match running.join_next().await {
-            None => break,
-            Some(report) => reports.push(blocking::join(report)?),
-        }
-    }
-    progress.set_activity(Activity::Resolving, None);
-    Ok(reports)
 }
 
 /// Returns the snapshot on disk if it is complete; otherwise the error with the reason.
