@@ -57,7 +57,7 @@ defmodule HfHub.Error do
     * `:reason` - the technical cause, as text
     * `:details` - the JSON object of the Hub's error response, as a map
 
-  Fields that do not apply are `nil`. No field contains a token.
+  Fields that do not apply are `nil`, which `inspect/1` does not show. No field contains a token.
   """
 
   alias HfHub.Error.Hint
@@ -107,23 +107,13 @@ defmodule HfHub.Error do
           details: map() | nil
         }
 
-  defexception [
-    :kind,
-    :message,
-    :status,
-    :url,
-    :request_id,
-    :repo_id,
-    :path,
-    :revision,
-    :retry_after,
-    :reason,
-    :details
-  ]
+  @optional [:status, :url, :request_id, :repo_id, :path, :revision, :retry_after, :reason, :details]
+  @derive {Inspect, optional: @optional}
+  defexception [:kind, :message | @optional]
 
   HfHub.Schema.Json.implement(
     __MODULE__,
-    ~w(kind message status url request_id repo_id path revision retry_after reason details)a,
+    [:kind, :message | @optional],
     __ENV__.file
   )
 

@@ -3,6 +3,12 @@ defmodule HfHub.ErrorHintTest do
 
   alias HfHub.Error.Hint
 
+  test "an error shows the fields that it has" do
+    error = HfHub.Error.new(:io, "cannot read it", path: "/a", reason: "enoent")
+    shown = ~s(%HfHub.Error{kind: :io, message: "cannot read it", path: "/a", reason: "enoent"})
+    assert inspect(error, width: :infinity) == shown
+  end
+
   # Every variant of the engine's enum has a sentence, and no sentence is for a variant that is gone.
   test "writes a sentence for every hint of the engine" do
     source = File.read!("native/hf_hub_engine/src/base/hint.rs")

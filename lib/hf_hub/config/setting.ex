@@ -244,10 +244,11 @@ defmodule HfHub.Config.Setting do
       for {name, rule} <- @table do
         app = Enum.join(if(rule[:app], do: ["`#{inspect(name)}`"], else: []) ++ entry_doc(rule[:entry]), ", ")
         env = Enum.map_join(rule[:env] || [], ", ", fn {variable, _form} -> "`#{variable}`" end)
-        "| #{rule[:doc]}; default: #{shown(rule[:default])} | #{app} | #{env} |"
+        # Last, because a terminal pads the columns before it to their widest cell.
+        "| #{app} | #{env} | #{rule[:doc]}; default: #{shown(rule[:default])} |"
       end
 
-    Enum.join(["| setting | `config :hf_hub` | environment |", "|---|---|---|" | rows], "\n")
+    Enum.join(["| `config :hf_hub` | environment | setting |", "|---|---|---|" | rows], "\n")
   end
 
   defp option(name, opts), do: if((value = opts[name]) != nil, do: {value, :option})
