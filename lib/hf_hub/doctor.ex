@@ -65,12 +65,20 @@ defmodule HfHub.Doctor do
   @spec run(keyword()) :: Report.t()
   def run(opts \\ []) do
     opts = Options.validate!(opts, @options)
-    endpoint = String.trim_trailing(opts[:endpoint] || Config.endpoint(), "/")
-    place = %{opts: opts, uri: URI.parse(endpoint), endpoint: endpoint, timeout: opts[:timeout]}
+    checks = Versions.checks()
 
-    checks = Versions.checks() ++ if(Versions.usable?(), do: others(place), else: [])
-    %Report{checks: Enum.map(checks, &shown(&1, opts)), endpoint: masked(endpoint, opts)}
+    if Versions.usable?() and Enum.all?(checks, &(&1.name != :settings or &1.status != :error)) do
+      endpoint = String.trim_trailing(opts[:endpoint] || Config.endpoint(), "/")
+      place = %{opts: opts, uri: URI.parse(endpoint), endpoint: endpoint, timeout: opts[:timeout]}
+      report(checks ++ others(place), endpoint, opts)
+    else
+      # Every other check would end with the same error.
+      report(checks, opts[:endpoint], opts)
+    end
   end
+
+  defp report(checks, endpoint, opts),
+    do: %Report{checks: Enum.map(checks, &shown(&1, opts)), endpoint: endpoint && masked(endpoint, opts)}
 
   defp others(place) do
     cache_dir = Source.expand(place.opts[:cache_dir] || Config.cache_dir())

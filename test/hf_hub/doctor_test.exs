@@ -5,7 +5,7 @@ defmodule HfHub.DoctorTest do
   alias HfHub.{Doctor, TlsRelay, Vm}
 
   @names ~w(HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY http_proxy https_proxy all_proxy no_proxy
-    SSL_CERT_FILE SSL_CERT_DIR REQUESTS_CA_BUNDLE CURL_CA_BUNDLE HEX_CACERTS_PATH HF_HUB_OFFLINE HF_TOKEN)
+    SSL_CERT_FILE SSL_CERT_DIR REQUESTS_CA_BUNDLE CURL_CA_BUNDLE HEX_CACERTS_PATH HF_HUB_OFFLINE HF_TOKEN HF_HUB_ETAG_TIMEOUT)
 
   setup do: own_env(@names)
 
@@ -252,8 +252,46 @@ defmodule HfHub.DoctorTest do
 
     assert {0, output} = run.(["--endpoint", context.endpoint])
     assert output =~ ~r/^ok +tcp /m
-    assert {1, output} = run.(["--endpoint", "http://127.0.0.1:1", "--json"])
-    assert output =~ ~s("name":"tcp","status":"error")
+    # In the words of the command.
+    assert {1, output} = run.(["org/none", "--endpoint", context.endpoint, "--json"])
+    assert output =~ ~s("name":"access","status":"error")
+    assert output =~ "check the id and --repo-type" and output =~ "auth login"
+    refute output =~ ":repo_type" or output =~ "HfHub.Auth"
+  end
+
+  test "a file in the place of the cache folder, or above it, is an error", context do
+    file = Path.join(context.dir, "file")
+    File.write!(file, "")
+
+    for cache_dir <- [file, Path.join(file, "hub")] do
+      report = run(context, cache_dir: cache_dir, groups: [:cache])
+      assert %{status: :error, message: message, advice: "choose another folder" <> _} = find(report, :cache)
+      assert message == "#{file} is not a folder"
+    end
+  end
+
+  test "a variable that is no number of seconds is a warning", context do
+    System.put_env("HF_HUB_ETAG_TIMEOUT", "ten")
+    assert %{status: :warning, message: message} = find(ask(context, groups: []), :settings)
+    assert message =~ "ignored, because they are not numbers: HF_HUB_ETAG_TIMEOUT"
+    System.put_env("HF_HUB_ETAG_TIMEOUT", "10")
+    assert %{status: :ok} = find(ask(context, groups: []), :settings)
+  end
+
+  test "a setting with a value of the wrong type is reported, instead of raised", context do
+    before = Application.get_env(:hf_hub, :offline)
+
+    on_exit(fn ->
+      if before == nil,
+        do: Application.delete_env(:hf_hub, :offline),
+        else: Application.put_env(:hf_hub, :offline, before)
+    end)
+
+    Application.put_env(:hf_hub, :offline, "yes")
+    report = run(context, [])
+    assert %{status: :error, message: message, advice: "correct it" <> _} = find(report, :settings)
+    assert message =~ ":offline"
+    assert length(report.checks) == 2
   end
 
   defp no_locks(context), do: Vm.no_locks(context)

@@ -4,7 +4,7 @@ defmodule HfHub.CLI.Doctor do
 
   @behaviour HfHub.CLI.Noun
 
-  alias HfHub.CLI.{Call, Command, Flags}
+  alias HfHub.CLI.{Call, Command, Flags, Wording}
   alias HfHub.Doctor
 
   @impl true
@@ -41,8 +41,14 @@ defmodule HfHub.CLI.Doctor do
   defp run(call) do
     repo = if call.args.repo, do: [repo_id: call.args.repo], else: []
     report = Doctor.run(repo ++ Call.options(call, [:repo_type, :cache_dir, :timeout]))
+    report = %{report | checks: Enum.map(report.checks, &worded(&1, call.command))}
     failed? = Enum.any?(report.checks, &(&1.status == :error))
     {:exit, if(failed?, do: 1, else: 0), {:own, report, &lines/1}}
+  end
+
+  defp worded(check, command) do
+    advice = check.advice && Wording.of(check.advice, command)
+    %{check | message: Wording.of(check.message, command), advice: advice}
   end
 
   # Messages may contain texts of servers.

@@ -237,6 +237,16 @@ defmodule HfHub.Config.Setting do
   def value(name, opts \\ []), do: name |> find(opts) |> elem(0)
 
   @doc false
+  # The environment variables that are set to something that is no value of their setting.
+  @spec ignored() :: [String.t()]
+  def ignored do
+    for {_name, rule} <- @table,
+        {variable, :seconds} <- rule[:env] || [],
+        Source.env(variable) != nil and Source.env(variable, :seconds) == nil,
+        do: variable
+  end
+
+  @doc false
   # The table in Markdown, for the docs.
   @spec docs() :: String.t()
   def docs do

@@ -15,7 +15,13 @@ defmodule HfHub.Doctor.Disk do
   @doc "Returns the results for a cache folder."
   @spec checks(Path.t()) :: [HfHub.Doctor.Check.t()]
   def checks(cache_dir) do
-    base = existing(cache_dir)
+    case existing(cache_dir) do
+      {:folder, base} -> probed(base, cache_dir)
+      {:other, path} -> [unusable("#{path} is not a folder")]
+    end
+  end
+
+  defp probed(base, cache_dir) do
     probe = Path.join(base, ".hf_hub_doctor_#{System.pid()}_#{System.unique_integer([:positive])}")
 
     try do
@@ -27,14 +33,17 @@ defmodule HfHub.Doctor.Disk do
 
   # Of a cache that does not exist yet, the folder that it would be created in.
   defp existing(path) do
-    parent = Path.dirname(path)
-    if File.dir?(path) or parent == path, do: path, else: existing(parent)
+    case {File.dir?(path), File.lstat(path)} do
+      {true, _stat} -> {:folder, path}
+      {false, {:ok, _stat}} -> {:other, path}
+      _nothing -> existing(Path.dirname(path))
+    end
   end
 
   defp in_folder(probe, base, cache_dir) do
     case write(probe) do
       :ok -> [writable(base, cache_dir), rename(probe), symlinks(probe), Locks.check(probe)]
-      {:error, reason} -> [unwritable(base, reason)]
+      {:error, reason} -> [unusable("#{base} cannot be written to: #{:file.format_error(reason)}")]
     end
   end
 
@@ -47,8 +56,8 @@ defmodule HfHub.Doctor.Disk do
   defp writable(base, cache_dir),
     do: check(:cache, :ok, "#{cache_dir} does not exist yet, and can be created in #{base}")
 
-  defp unwritable(base, reason) do
-    check(:cache, :error, "#{base} cannot be written to: #{:file.format_error(reason)}",
+  defp unusable(why) do
+    check(:cache, :error, why,
       advice:
         "choose another folder with HF_HUB_CACHE, HF_HOME or config :hf_hub, cache_dir: …, or make this one writable; " <>
           "files that are in it can still be read"

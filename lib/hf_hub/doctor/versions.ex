@@ -5,6 +5,7 @@ defmodule HfHub.Doctor.Versions do
   import HfHub.Doctor, only: [check: 3, check: 4]
 
   alias HfHub.Config
+  alias HfHub.Config.Setting
   alias HfHub.Native.Nif
 
   @doc "Returns the results."
@@ -48,7 +49,25 @@ defmodule HfHub.Doctor.Versions do
           do: "#{name} (#{source(origin)})"
 
     shown = if changed == [], do: "all are the defaults", else: Enum.join(changed, ", ")
-    check(:settings, :ok, shown)
+
+    case Setting.ignored() do
+      [] ->
+        check(:settings, :ok, shown)
+
+      variables ->
+        check(
+          :settings,
+          :warning,
+          "#{shown}; ignored, because they are not numbers: #{Enum.join(variables, ", ")}",
+          advice: "set them to a number of seconds, such as 10, or unset them"
+        )
+    end
+  rescue
+    # A key of the wrong type, or a path without a home folder.
+    error in [ArgumentError] ->
+      check(:settings, :error, Exception.message(error),
+        advice: "correct it: calls raise this error until then"
+      )
   end
 
   defp source({:config, key}), do: "config :hf_hub, #{inspect(key)}"
