@@ -143,7 +143,8 @@ defmodule HfHub.Options do
   def validate!(opts, table, repo \\ nil) do
     unless Keyword.keyword?(opts) do
       # Without the value, which may be a token.
-      raise ArgumentError, "expected options as a keyword list such as [token: …], got #{sort(opts)}"
+      raise ArgumentError,
+            "expected options as a keyword list such as [#{example(table)}: …], got #{sort(opts)}"
     end
 
     opts = with_tuple(opts, table, repo)
@@ -151,6 +152,12 @@ defmodule HfHub.Options do
     Enum.each(opts, fn {name, _value} -> name in known || unknown!(name, table) end)
 
     for {name, rule} <- table, pair <- accept!(opts, name, rule), do: pair
+  end
+
+  # What the caller has most likely passed without its name.
+  defp example(table) do
+    required = for {name, rule} <- table, rule[:required], do: name
+    hd(required ++ Keyword.keys(table))
   end
 
   defp with_tuple(opts, table, repo) do
@@ -254,6 +261,7 @@ defmodule HfHub.Options do
 
   @doc "Returns the kind of a value that must not be shown."
   @spec sort(term()) :: String.t()
+  def sort(nil), do: "nil"
   def sort(value) when is_binary(value), do: "a string"
   def sort(value) when is_list(value), do: "a list of something else"
   def sort(value) when is_map(value), do: "a map"

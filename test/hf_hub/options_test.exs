@@ -37,8 +37,10 @@ defmodule HfHub.OptionsTest do
     assert_raise ArgumentError, message, fn -> Options.validate!([name: "x", many: [:x]], @table) end
     assert_raise ArgumentError, "option :name is required", fn -> Options.validate!([], @table) end
 
-    assert_raise ArgumentError, ~r/expected options as a keyword list/, fn ->
-      Options.validate!(%{}, @table)
+    # With the option that was probably meant.
+    for {other, kind} <- [{%{}, "a map"}, {"gpt2", "a string"}, {nil, "nil"}] do
+      message = "expected options as a keyword list such as [name: …], got #{kind}"
+      assert_raise ArgumentError, message, fn -> Options.validate!(other, @table) end
     end
   end
 
