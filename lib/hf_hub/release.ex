@@ -146,9 +146,7 @@ defmodule HfHub.Release do
          {:ok, entries} <- Lock.read(lock: opts[:lock]),
          entries = Enum.filter(entries, &among?(&1, snapshots)),
          :ok <- clear(folder, [Source.expand(opts[:lock]), Engine.cache_dir(opts)]),
-         :ok <-
-           files(fn -> Enum.each(entries, &copy(&1, Path.join(folder, @cache), Engine.cache_dir(opts))) end),
-         :ok <- files(fn -> File.write!(Path.join(folder, @lock_file), Lock.Text.format(entries)) end),
+         :ok <- files(fn -> copy_all(entries, folder, Engine.cache_dir(opts)) end),
          do: Lock.verify(lock: Path.join(folder, @lock_file), cache_dir: Path.join(folder, @cache))
   end
 
@@ -193,7 +191,7 @@ defmodule HfHub.Release do
       Enum.any?(used, &String.starts_with?(&1 <> "/", folder <> "/")) -> {:error, in_use(folder)}
       names == [] -> :ok
       @lock_file not in names or names -- [@cache, @lock_file] != [] -> {:error, occupied(folder)}
-      true -> files(fn -> Enum.each(names, &File.rm_rf!(Path.join(folder, &1))) end)
+      true -> files(fn -> Enum.each([@cache, @lock_file], &File.rm_rf!(Path.join(folder, &1))) end)
     end
   end
 
@@ -204,6 +202,13 @@ defmodule HfHub.Release do
 
   defp occupied(folder),
     do: Error.new(:io, "folder #{inspect(folder)} is not empty; delete it or choose another", path: folder)
+
+  # The lock file is there first, and is deleted last: by it, the next call knows the folder of one that was interrupted.
+  defp copy_all(entries, folder, cache_dir) do
+    File.mkdir_p!(folder)
+    File.write!(Path.join(folder, @lock_file), Lock.Text.format(entries))
+    Enum.each(entries, &copy(&1, Path.join(folder, @cache), cache_dir))
+  end
 
   # Without links: archives of releases contain the files that they point to, which would be there twice.
   defp copy(entry, folder, cache_dir) do

@@ -103,6 +103,23 @@ defmodule HfHub.ReleaseTest do
   end
 
   @tag :root
+  test "a call that was interrupted is repeated", context do
+    id = context.id
+    large = Path.join(context.dir, "large.lock")
+    {other, _commit} = repo(context, %{"model.safetensors" => large(400_000)})
+    Lock.pin!(other, lock: large, endpoint: context.endpoint)
+    File.mkdir_p!(context.bundle)
+    mount = fn how -> {_, 0} = System.cmd("mount", how ++ [context.bundle], stderr_to_stdout: true) end
+    mount.(["-t", "tmpfs", "-o", "size=200k", "tmpfs"])
+    on_exit(fn -> System.cmd("umount", ["-l", context.bundle], stderr_to_stdout: true) end)
+    assert {:error, %Error{kind: :io, message: message}} = bundle(%{context | lock: large})
+    assert message =~ "no space left"
+    mount.(["-o", "remount,size=2m"])
+    assert {:ok, [%{repo_id: ^other}]} = bundle(%{context | lock: large})
+    assert {:ok, [%{repo_id: ^id}]} = bundle(context)
+  end
+
+  @tag :root
   test "a folder that cannot be written to is used", context do
     assert {:ok, _snapshots} = bundle(context)
     opts = offline(context)
