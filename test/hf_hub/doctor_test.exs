@@ -270,7 +270,7 @@ defmodule HfHub.DoctorTest do
     end
   end
 
-  test "a variable that is no number of seconds is a warning", context do
+  test "a variable that should be a number of seconds, and is not, is a warning", context do
     System.put_env("HF_HUB_ETAG_TIMEOUT", "ten")
     assert %{status: :warning, message: message} = find(ask(context, groups: []), :settings)
     assert message =~ "ignored, because they are not numbers: HF_HUB_ETAG_TIMEOUT"

@@ -117,7 +117,7 @@ defmodule HfHub.Rules.ApiSurfaceTest do
   # Functions in struct modules that are for this library only, with the reason.
   @internal [
     # The module is the table of all settings, which the configuration reads.
-    {HfHub.Config.Setting, [:docs, :find, :names, :value]},
+    {HfHub.Config.Setting, [:docs, :find, :ignored, :names, :value]},
     # All modules create errors, and unwrap results in their `!` functions.
     {HfHub.Error, [:exception, :from_native, :message, :new, :unwrap!]}
   ]

@@ -237,7 +237,7 @@ defmodule HfHub.Config.Setting do
   def value(name, opts \\ []), do: name |> find(opts) |> elem(0)
 
   @doc false
-  # The environment variables that are set to something that is no value of their setting.
+  # The environment variables whose text is not a value of their setting.
   @spec ignored() :: [String.t()]
   def ignored do
     for {_name, rule} <- @table,
