@@ -136,6 +136,22 @@ defmodule HfHub do
   end
 
   @doc """
+  Returns a revision with the commit that it stands for. Options: those of `HfHub.Revision.resolve/2`, which is the same.
+
+  ## Examples
+
+      {:ok, revision} = HfHub.resolve_revision("openai-community/gpt2", revision: "main")
+      revision.resolved
+  """
+  @doc python: "resolve_revision"
+  @spec resolve_revision(repo(), keyword()) :: {:ok, HfHub.Revision.t()} | {:error, HfHub.Error.t()}
+  defdelegate resolve_revision(repo_id, opts \\ []), to: HfHub.Revision, as: :resolve
+
+  @doc "Same as `resolve_revision/2`, but returns the revision or raises `HfHub.Error`."
+  @spec resolve_revision!(repo(), keyword()) :: HfHub.Revision.t()
+  defdelegate resolve_revision!(repo_id, opts \\ []), to: HfHub.Revision, as: :resolve!
+
+  @doc """
   Returns the URL of a file of a model; the same as `HfHub.Hub.file_url/3`.
 
   ## Examples

@@ -4,7 +4,7 @@ modules = fn names -> ~r/^HfHub\.(#{Enum.join(names, "|")})(\.|$)/ end
 # The modules of a group, in the order of the sidebar. Structs are below the module that returns them.
 groups = [
   "Downloads and the cache": ~w(Download Cache Progress Bandwidth Extract FS),
-  "Repositories and uploads": ~w(Commit CommitScheduler Repo Git LFS Attachments Cards Buckets),
+  "Repositories and uploads": ~w(Commit CommitScheduler Repo Git Revision LFS Attachments Cards Buckets),
   "Models, datasets and Spaces": ~w(Api Datasets DatasetFiles Spaces Papers),
   "Inference and compute": ~w(Inference InferenceEndpoints Jobs ScheduledJobs),
   "Tensors and notebooks": ~w(Safetensors GGUF DDUF Bumblebee Kino),

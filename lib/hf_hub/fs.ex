@@ -64,6 +64,34 @@ defmodule HfHub.FS do
   end
 
   @doc """
+  Returns the folder of a commit's files in the cache, whether or not it exists; see `HfHub.Revision`.
+
+  ## Examples
+
+      iex> HfHub.FS.snapshot_path("gpt2", :model, String.duplicate("a", 40))
+      ...> |> Path.relative_to(HfHub.FS.repo_path("gpt2", :model))
+      "snapshots/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+  """
+  @spec snapshot_path(String.t(), repo_type(), String.t()) :: Path.t()
+  def snapshot_path(repo_id, repo_type, revision), do: below(repo_id, repo_type, "snapshots", revision)
+
+  @doc """
+  Returns the path of the file with the commit of a branch or tag in the cache, whether or not it exists.
+
+  ## Examples
+
+      iex> HfHub.FS.ref_path("gpt2", :model, "refs/pr/1") |> Path.relative_to(HfHub.FS.cache_dir())
+      "models--gpt2/refs/refs/pr/1"
+  """
+  @spec ref_path(String.t(), repo_type(), String.t()) :: Path.t()
+  def ref_path(repo_id, repo_type, revision), do: below(repo_id, repo_type, "refs", revision)
+
+  defp below(repo_id, repo_type, folder, revision) do
+    check!(%{repo: %{repo_type: to_string(repo_type), id: repo_id}, revision: revision}, nil)
+    Path.join([repo_path(repo_id, repo_type), folder, revision])
+  end
+
+  @doc """
   Returns the cache folder; the same as `HfHub.Config.cache_dir/0`.
 
   ## Examples

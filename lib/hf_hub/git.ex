@@ -61,16 +61,7 @@ defmodule HfHub.Git do
            ]
          ] ++ Options.common()
 
-  @resolve Options.repo_type() ++
-             Options.revision() ++
-             [
-               cache_dir: [type: :path, doc: "Cache folder. Defaults to `HfHub.Config.cache_dir/0`."],
-               local_files_only: [
-                 type: :boolean,
-                 default: false,
-                 doc: "Whether to use the cache only; a revision that is not in it is an error."
-               ]
-             ] ++ Options.common()
+  @resolve Resolution.table()
 
   @delete Options.repo_type() ++ Options.common()
 

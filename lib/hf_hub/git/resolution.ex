@@ -5,8 +5,23 @@ defmodule HfHub.Git.Resolution do
   require Logger
 
   alias HfHub.Config.Source
-  alias HfHub.{Config, Error, Native, RepoRef, Request, Telemetry}
+  alias HfHub.{Config, Error, Native, Options, RepoRef, Request, Telemetry}
   alias HfHub.Native.Hub
+
+  @doc "Returns the options of `HfHub.Git.resolve_revision/2`."
+  @spec table() :: Options.table()
+  def table do
+    Options.repo_type() ++
+      Options.revision() ++
+      [
+        cache_dir: [type: :path, doc: "Cache folder. Defaults to `HfHub.Config.cache_dir/0`."],
+        local_files_only: [
+          type: :boolean,
+          default: false,
+          doc: "Whether to use the cache only; a revision that is not in it is an error."
+        ]
+      ] ++ Options.common()
+  end
 
   @doc "Returns the commit of a revision."
   @spec run(HfHub.repo(), keyword()) :: {:ok, String.t()} | {:error, Error.t()}
@@ -26,7 +41,9 @@ defmodule HfHub.Git.Resolution do
       else: Telemetry.span(:request, observed(ref, spec), spec.hub.token, fn -> answer(spec) end)
   end
 
-  defp commit?(revision), do: is_binary(revision) and revision =~ ~r/\A([0-9a-f]{40}|[0-9a-f]{64})\z/
+  @doc "Returns whether a revision is a whole commit id."
+  @spec commit?(term()) :: boolean()
+  def commit?(revision), do: is_binary(revision) and revision =~ ~r/\A([0-9a-f]{40}|[0-9a-f]{64})\z/
 
   defp observed(ref, spec) do
     request = Request.new(:get, "/api/:types/*repo/revision/:revision", RepoRef.params(ref), [])
