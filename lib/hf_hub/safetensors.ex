@@ -76,7 +76,11 @@ defmodule HfHub.Safetensors do
   @stream [names: [type: {:list, :string}, doc: "Tensors to read. Defaults to all."]]
 
   @write [
-    metadata: [type: :map, doc: "Metadata of the file, a map of strings, such as `%{\"format\" => \"pt\"}`."],
+    metadata: [
+      type: :map,
+      doc:
+        "Metadata of each file, and of the index of several, a map of strings, such as `%{\"format\" => \"pt\"}`."
+    ],
     max_shard_size: [
       type: :pos_integer,
       doc:

@@ -414,13 +414,15 @@ defmodule HfHub.TensorsTest do
       Safetensors.write!(path, %{"old" => {"U8", [1], "x"}})
       Safetensors.write!(Path.join(folder, "other.safetensors"), %{"other" => {"U8", [1], "x"}})
       tensors = for n <- 1..7, do: {"t#{n}", {"U8", [n], large(n)}}
-      paths = Safetensors.write!(path, tensors, max_shard_size: 8)
+      paths = Safetensors.write!(path, tensors, max_shard_size: 8, metadata: %{"step" => "7"})
 
       assert Enum.sort(File.ls!(folder)) ==
                Enum.sort(["other.safetensors" | Enum.map(paths, &Path.basename/1)])
 
       assert {:ok, model} = Safetensors.open(folder)
       assert map_size(model.files) == length(paths) - 1
+      assert model.metadata == %{"total_size" => 28, "step" => "7"}
+      assert Safetensors.open!(hd(paths)).metadata == %{"step" => "7"}
       for {name, {"U8", _shape, bytes}} <- tensors, do: assert(Safetensors.tensor!(model, name) == bytes)
       assert length(Enum.to_list(Safetensors.stream(model))) == 7
       Safetensors.write!(path, %{"new" => {"U8", [1], "x"}})
@@ -618,15 +620,17 @@ defmodule HfHub.TensorsTest do
     folder = Path.join(context.dir, "shards")
     File.mkdir_p!(folder)
 
-    for most <- [5, 8, 20] do
-      Safetensors.write!(Path.join(folder, "model.safetensors"), tensors, max_shard_size: most)
+    for {most, metadata} <- [{5, nil}, {8, %{"format" => "pt", "ü" => "\"\n😀"}}, {20, %{"total_size" => "1"}}] do
+      given = if metadata, do: [metadata: metadata], else: []
+      Safetensors.write!(Path.join(folder, "model.safetensors"), tensors, [max_shard_size: most] ++ given)
 
       theirs =
         HfHub.Python.run!(
           """
           state = {f"t{n}ü": n for n in range(1, 10)}
           split = split_state_dict_into_shards_factory(state, get_storage_size=lambda n: n, filename_pattern="model{suffix}.safetensors", max_shard_size=#{most})
-          print(json.dumps({"metadata": split.metadata, "weight_map": split.tensor_to_filename}, indent=2), end="")
+          metadata = json.loads(#{inspect(HfHub.Native.Nif.to_json(metadata || %{}))})
+          print(json.dumps({"metadata": {**split.metadata, **metadata}, "weight_map": split.tensor_to_filename}, indent=2), end="")
           """,
           context.endpoint,
           context.cache

@@ -21,7 +21,7 @@ defmodule HfHub.Safetensors.Writer do
     metadata = opts[:metadata]
     shards = split(tensors, opts[:max_shard_size])
     files = for {name, shard} <- names(path, shards), do: {name, shard(name, shard, metadata)}
-    files = if length(shards) > 1, do: files ++ [index(path, files, shards)], else: files
+    files = if length(shards) > 1, do: files ++ [index(path, files, shards, metadata)], else: files
 
     places = for {name, fill} <- files, do: {name, beside(name), fill}
 
@@ -145,21 +145,23 @@ defmodule HfHub.Safetensors.Writer do
 
   defp padded(number), do: number |> to_string() |> String.pad_leading(5, "0")
 
-  # As Python's json.dump(…, indent=2) writes it.
-  defp index(path, files, shards) do
+  # As Python's json.dump(…, indent=2) writes it. Readers of a sharded model have no other metadata than that of the index.
+  defp index(path, files, shards, metadata) do
     total = shards |> Enum.concat() |> Enum.map(&elem(&1, 4)) |> Enum.sum()
+    {size, others} = Map.pop(metadata || %{}, "total_size")
+    about = [~s("total_size": #{if size, do: ascii(size), else: total}) | Enum.map(Enum.sort(others), &row/1)]
 
-    rows =
-      for {{file, _write}, shard} <- Enum.zip(files, shards), tensor <- shard do
-        "    #{ascii(elem(tensor, 0))}: #{ascii(Path.basename(file))}"
-      end
+    weights =
+      for {{file, _write}, shard} <- Enum.zip(files, shards),
+          tensor <- shard,
+          do: row({elem(tensor, 0), Path.basename(file)})
 
-    text =
-      "{\n  \"metadata\": {\n    \"total_size\": #{total}\n  },\n  \"weight_map\": {\n" <>
-        Enum.join(rows, ",\n") <> "\n  }\n}"
-
+    text = "{\n  \"metadata\": #{object(about)},\n  \"weight_map\": #{object(weights)}\n}"
     {path <> ".index.json", fn write -> write.(text) end}
   end
+
+  defp object(rows), do: "{\n" <> Enum.map_join(rows, ",\n", &("    " <> &1)) <> "\n  }"
+  defp row({name, value}), do: ascii(name) <> ": " <> ascii(value)
 
   defp ascii(text) do
     Regex.replace(~r/[^\x00-\x7f]/u, Nif.to_json(text), fn <<code::utf8>> ->
