@@ -142,8 +142,13 @@ defmodule HfHub.BumblebeeTest do
         )
 
       into = Path.join(context.dir, "bee")
+      # What a call that was killed has left.
+      scope = Path.join([into, "huggingface", String.replace(id, "/", "--")])
+      write_files(scope, %{".abc.99999999-0.1.0-1.incomplete" => "x", "other" => "y"})
       assert {:ok, folder} = Bumblebee.seed_cache(id, opts(context, into: into))
-      assert folder == Path.join([into, "huggingface", String.replace(id, "/", "--")])
+      assert folder == scope
+      assert Path.wildcard(Path.join(scope, "*.incomplete"), match_dot: true) == []
+      assert File.exists?(Path.join(scope, "other"))
       offline = {:hf, id, cache_dir: into, offline: true}
       files = BumblebeeReader.files(offline)
 

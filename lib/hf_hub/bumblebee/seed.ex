@@ -5,7 +5,7 @@ defmodule HfHub.Bumblebee.Seed do
 
   alias HfHub.Bumblebee.Files
   alias HfHub.Config.{Setting, Source}
-  alias HfHub.{Error, Repository}
+  alias HfHub.{Error, Incomplete, Repository}
   alias HfHub.Native.Nif
 
   # Bumblebee has no setting for it.
@@ -69,7 +69,7 @@ defmodule HfHub.Bumblebee.Seed do
 
   # Beside its place first: Bumblebee does not check its files.
   defp place(path, write) do
-    beside = "#{path}.#{:rand.uniform(0xFFFFFFFF)}.incomplete"
+    beside = Incomplete.beside(path)
 
     with :ok <- write.(beside), :ok <- File.rename(beside, path) do
       :ok
@@ -80,7 +80,12 @@ defmodule HfHub.Bumblebee.Seed do
     end
   end
 
-  defp made(folder), do: with({:error, reason} <- File.mkdir_p(folder), do: {:error, io(folder, reason)})
+  defp made(folder) do
+    case File.mkdir_p(folder) do
+      :ok -> Incomplete.clean(folder, ~r/\.incomplete\z/)
+      {:error, reason} -> {:error, io(folder, reason)}
+    end
+  end
 
   defp io(path, reason),
     do: Error.new(:io, "cannot write `#{path}`", path: path, reason: "#{:file.format_error(reason)}")

@@ -3,7 +3,7 @@ defmodule HfHub.Safetensors.Writer do
   # `save_torch_model` in the Python client. Files are written beside their places and renamed once all are complete.
   @moduledoc false
 
-  alias HfHub.{Brief, Error, Options}
+  alias HfHub.{Brief, Error, Incomplete, Options}
   alias HfHub.Native.Nif
   alias HfHub.Safetensors.{AsNx, Dtype, Header}
 
@@ -23,7 +23,7 @@ defmodule HfHub.Safetensors.Writer do
     files = for {name, shard} <- names(path, shards), do: {name, shard(name, shard, metadata)}
     files = if length(shards) > 1, do: files ++ [index(path, files, shards, metadata)], else: files
 
-    places = for {name, fill} <- files, do: {name, beside(name), fill}
+    places = for {name, fill} <- files, do: {name, Incomplete.beside(name), fill}
 
     try do
       # Before anything is written, and again before the first file is in its place.
@@ -34,30 +34,6 @@ defmodule HfHub.Safetensors.Writer do
     after
       for {_name, beside, _fill} <- places, do: File.rm(beside)
     end
-  end
-
-  # With its writer: what a writer that was killed has left is removed by a later one.
-  defp beside(path) do
-    writer = self() |> :erlang.pid_to_list() |> List.to_string() |> String.slice(1..-2//1)
-    name = ".#{Path.basename(path)}.#{System.pid()}-#{writer}-#{:rand.uniform(0xFFFFFFFF)}.incomplete"
-    Path.join(Path.dirname(path), name)
-  end
-
-  defp left?(name) do
-    case Regex.run(~r/\.(\d+)-([\d.]+)-\d+\.incomplete\z/, name) do
-      [_all, os, writer] -> if(os == System.pid(), do: not alive?(writer), else: not runs?(os))
-      nil -> true
-    end
-  end
-
-  # Where the system does not show its processes, those of other VMs count as ended.
-  defp runs?(os), do: File.dir?("/proc/self") and File.dir?("/proc/" <> os)
-
-  defp alive?(writer) do
-    Process.alive?(:erlang.list_to_pid(~c"<#{writer}>"))
-  rescue
-    # Not a process of this VM.
-    ArgumentError -> false
   end
 
   defp tensor!({name, value}) when is_binary(name) and name != "__metadata__" do
@@ -277,12 +253,12 @@ defmodule HfHub.Safetensors.Writer do
   defp remove_others(path, written) do
     {base, extension} = {Regex.escape(Path.rootname(Path.basename(path))), Regex.escape(Path.extname(path))}
     names = "#{base}(-\\d{5}-of-\\d{5})?#{extension}(\\.index\\.json)?"
-    {complete, incomplete} = {~r/\A#{names}\z/, ~r/\A\.#{names}\.[\d.-]+\.incomplete\z/}
     folder = Path.dirname(path)
+    Incomplete.clean(folder, ~r/\A\.#{names}\.[\d.-]+\.incomplete\z/)
 
     for name <- File.ls!(folder),
         other = Path.join(folder, name),
-        (name =~ complete and other not in written) or (name =~ incomplete and left?(name)),
+        name =~ ~r/\A#{names}\z/ and other not in written,
         do: File.rm(other)
   end
 end
