@@ -23,8 +23,14 @@ defmodule HfHub.TuplesEverywhereTest do
     {HfHub.Repo, :update_settings} => [private: true]
   }
 
-  # These look at files of this machine only, whatever the tuple contains.
-  @local [{HfHub.Cache, :validate_integrity}, {HfHub.Cache.Transport, :adopt}, {HfHub.Lock, :unpin}]
+  # These look at files of this machine only, whatever the tuple contains, or return a URL.
+  @local [
+    {HfHub.Cache, :validate_integrity},
+    {HfHub.Cache.Transport, :adopt},
+    {HfHub.Lock, :unpin},
+    {HfHub.Repository, :file_listing_url},
+    {HfHub.Repository, :file_url}
+  ]
 
   # A form, ids of a catalog, and what finds out whether the network works.
   @other [{HfHub.Kino, :download}, {HfHub.InferenceEndpoints, :create_from_catalog}, {HfHub.Doctor, :run}]
