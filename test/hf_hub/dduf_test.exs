@@ -85,6 +85,8 @@ defmodule HfHub.DDUFTest do
   test "what the format does not allow is an error, and leaves the file as it is", context do
     path = path(context)
     File.write!(path, "before")
+    # What a call that was killed has left.
+    File.write!(Path.join(context.dir, ".#{Path.basename(path)}.99999999-0.1.0-1.incomplete"), "x")
 
     for {entries, message} <- [
           {tl(good()), "model_index.json is missing"},

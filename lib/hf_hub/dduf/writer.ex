@@ -3,14 +3,15 @@ defmodule HfHub.DDUF.Writer do
   @moduledoc false
 
   alias HfHub.DDUF.{Rules, Zip}
-  alias HfHub.{Error, Native, Options}
+  alias HfHub.{Error, Incomplete, Native, Options}
 
   @chunk 8 * 1024 * 1024
 
   @doc "Writes a file of these entries."
   @spec write(Path.t(), Enumerable.t()) :: {:ok, Path.t()} | {:error, Error.t()}
   def write(path, entries) do
-    beside = "#{path}.#{System.unique_integer([:positive])}.incomplete"
+    beside = Incomplete.beside(path)
+    Incomplete.clean(Path.dirname(path), ~r/\A\.#{Regex.escape(Path.basename(path))}\.[\d.-]+\.incomplete\z/)
 
     try do
       fill(beside, entries, path)
