@@ -13,7 +13,8 @@ defmodule HfHub.Safetensors.AsNx do
   def check! do
     if loaded?(),
       do: :ok,
-      else: raise(ArgumentError, "Nx is not loaded; add {:nx, \"~> 0.9\"} to the dependencies of the project")
+      else:
+        raise(ArgumentError, "Nx is not loaded; add {:nx, \">= 0.9.0\"} to the dependencies of the project")
   end
 
   @doc "Returns the tensor of a binary. Values that Nx has no type for are returned as their bytes."
