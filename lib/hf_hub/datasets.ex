@@ -29,7 +29,7 @@ defmodule HfHub.Datasets do
   | type of a column | value |
   |---|---|
   | integers of 8 to 64 bits, class labels | integer |
-  | floats of 16 to 64 bits | float, `:nan`, `:infinity` or `:neg_infinity`; `nil` for those three in JSON |
+  | floats of 16 to 64 bits | float, `:nan`, `:infinity` or `:neg_infinity`; see below for JSON |
   | boolean, string, binary | boolean, string, binary |
   | date, time | `Date`, `Time` |
   | timestamp with a time zone | `DateTime` in UTC |
@@ -43,8 +43,9 @@ defmodule HfHub.Datasets do
   types: a column is of integers, floats, booleans or strings by its first 10,000 rows, as pandas finds them, and empty
   values, `NA`, `null` and the like are `nil`. A card may set the `sep` of a configuration; other options of the readers of
   `datasets` that change what a row is are not supported, and an error of kind `:bad_request`. The types of JSON are those
-  of its first 10 MB: strings that are all dates or times are `NaiveDateTime`, and an object whose entries differ from row
-  to row is returned as it is.
+  of its first 10 MB: strings that are all dates or times are `NaiveDateTime`, and values of several types, and objects whose
+  entries differ from row to row, are returned as they are. `NaN` and `Infinity` are floats, but `nil` in a file with such
+  values of several types, and in one with an array of objects.
 
   The `features` in a card are not applied to CSV and JSON files, whose values are those of the file: where `datasets`
   converts the texts of a `class_label` to integers, or integers to strings or floats, and adds the columns that a file does

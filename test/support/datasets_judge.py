@@ -162,6 +162,9 @@ JSON = {
     "scalars": '{"a":1,"b":[1,"x"],"c":18446744073709551615,"d":null}\n{"a":"x","b":[{"k":1}],"c":1,"d":null}\n',
     "structs": '{"a":{"x":1,"y":[{"z":1}]}}\n{"a":{"x":null,"y":[]}}\n{"a":null}\n',
     "empty": '{"a":[]}\n{"a":[]}\n',
+    "numbers": '{"a":NaN,"b":1,"c":[Infinity,1],"d":{"e":-Infinity}}\n{"a":2,"b":NaN,"c":[],"d":{"e":NaN}}\n',
+    "numbers_mixed": '{"a":NaN,"b":NaN,"c":1}\n{"a":2.5,"b":3,"c":"x"}\n',
+    "numbers_only": '{"a":NaN,"b":{}}\n',
 }
 
 
@@ -172,7 +175,8 @@ def texts():
     files = {f"csv_{name}/train.csv": text for name, text in CSV.items()}
     files |= {f"json_{name}/train.jsonl": text for name, text in JSON.items()}
     files["tsv/train.tsv"] = "a\tb\n1\tx,y\n"
-    files["array/train.json"] = '[{"a":1,"b":"2020-01-01"},\n {"a":2}]'
+    files["array/train.json"] = '[{"a":1,"b":"2020-01-01","c":NaN},\n {"a":2,"c":1}]'
+    files["object/train.json"] = '{\n"a": NaN,\n"b": [1, -Infinity]\n}\n'
     for name, text in files.items():
         path = FOLDER / "texts" / name
         path.parent.mkdir(parents=True)

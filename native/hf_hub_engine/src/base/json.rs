@@ -13,7 +13,12 @@ use super::{
 const MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// JavaScript and Python numbers that JSON does not have.
-const NO_NUMBERS: [&[u8]; 3] = [b"-Infinity", b"Infinity", b"NaN"];
+const NO_NUMBERS: [(&str, f64); 3] =
+    [("-Infinity", f64::NEG_INFINITY), ("Infinity", f64::INFINITY), ("NaN", f64::NAN)];
+
+/// Begins the text that stands for such a number. Unicode reserves this character for the use
+/// inside of programs, so that other texts do not have it.
+const NUMBER: char = '\u{fdd0}';
 
 /// Parses JSON. `NaN` and the infinities become `null`; of duplicate keys, the last one counts.
 pub fn parse<T: DeserializeOwned>(body: &[u8]) -> serde_json::Result<T> {
@@ -21,9 +26,29 @@ pub fn parse<T: DeserializeOwned>(body: &[u8]) -> serde_json::Result<T> {
         Ok(value) => return Ok(value),
         Err(error) => error,
     };
-    let repaired = repaired(body);
-    let value = serde_json::from_slice::<Value>(repaired.as_deref().unwrap_or(body));
+    let value = parse_repaired(body, &null);
     value.and_then(serde_json::from_value).map_err(|_| error)
+}
+
+/// Parses JSON as [`parse`] does, but keeps `NaN` and the infinities: each is a text, of which
+/// [`number`] returns the value.
+pub(crate) fn parse_all_numbers(body: &[u8]) -> serde_json::Result<Value> {
+    let text = |name: &str| format!("\"{NUMBER}{name}\"");
+    serde_json::from_slice(body).or_else(|error| parse_repaired(body, &text).map_err(|_| error))
+}
+
+/// Returns the number that a text stands for in the result of [`parse_all_numbers`].
+pub(crate) fn number(text: &str) -> Option<f64> {
+    let name = text.strip_prefix(NUMBER)?;
+    NO_NUMBERS.iter().find(|(known, _)| *known == name).map(|(_, number)| *number)
+}
+
+fn parse_repaired(body: &[u8], instead: &dyn Fn(&str) -> String) -> serde_json::Result<Value> {
+    serde_json::from_slice(repaired(body, instead).as_deref().unwrap_or(body))
+}
+
+fn null(_name: &str) -> String {
+    "null".to_owned()
 }
 
 /// Parses a text as [`parse`] does, on a thread that may block.
@@ -35,17 +60,18 @@ pub async fn read_text(text: String, _: Watch) -> Outcome<Value> {
 
 /// Parses JSON as [`parse`] does, by another parser.
 pub fn leniently<T, E>(text: &[u8], parser: impl Fn(&[u8]) -> Result<T, E>) -> Result<T, E> {
-    parser(text).or_else(|error| match repaired(text) {
+    parser(text).or_else(|error| match repaired(text, &null) {
         Some(text) => parser(&text),
         None => Err(error),
     })
 }
 
-/// Returns the text in a form that a strict parser accepts; `None` if it cannot be repaired.
-fn repaired(text: &[u8]) -> Option<Vec<u8>> {
+/// Returns the text in a form that a strict parser accepts, with `instead` of the numbers that JSON
+/// does not have; `None` if it cannot be repaired.
+fn repaired(text: &[u8], instead: &dyn Fn(&str) -> String) -> Option<Vec<u8>> {
     let unmarked = text.strip_prefix(MARK).unwrap_or(text);
     let whole = with_whole_characters(unmarked);
-    let plain = with_nulls(whole.as_deref().unwrap_or(unmarked));
+    let plain = without_numbers(whole.as_deref().unwrap_or(unmarked), instead);
     plain.or(whole).or_else(|| (unmarked.len() < text.len()).then(|| unmarked.to_vec()))
 }
 
@@ -84,14 +110,14 @@ fn with_whole_characters(text: &[u8]) -> Option<Vec<u8>> {
     (copied > 0).then_some(repaired)
 }
 
-/// Replaces `NaN` and the infinities by `null`.
-fn with_nulls(text: &[u8]) -> Option<Vec<u8>> {
+/// Replaces `NaN` and the infinities.
+fn without_numbers(text: &[u8], instead: &dyn Fn(&str) -> String) -> Option<Vec<u8>> {
     let (mut plain, mut copied, mut at, mut in_string) = (Vec::new(), 0, 0, false);
     while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
-        let no_number = NO_NUMBERS.iter().find(|name| !in_string && rest.starts_with(name));
-        if let Some(name) = no_number {
+        let is_next = |name: &str| !in_string && rest.starts_with(name.as_bytes());
+        if let Some((name, _)) = NO_NUMBERS.iter().find(|(name, _)| is_next(name)) {
             plain.extend_from_slice(&text[copied..at]);
-            plain.extend_from_slice(b"null");
+            plain.extend_from_slice(instead(name).as_bytes());
             at += name.len();
             copied = at;
             continue;
@@ -125,6 +151,19 @@ mod tests {
         for text in ["", "NaNa", "{\"a\": NaN", "\"NaN", "\"\\", "nan", "<html>"] {
             assert!(parse::<Value>(text.as_bytes()).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn numbers_that_json_does_not_have_can_be_kept() {
+        let text = br#"["NaN", NaN, Infinity, -Infinity, null, 1, "\ud83d"]"#;
+        let value = parse_all_numbers(text).unwrap();
+        let items = value.as_array().unwrap().iter();
+        let numbers: Vec<_> = items.map(|item| item.as_str().and_then(number)).collect();
+        assert!(numbers[1].is_some_and(f64::is_nan));
+        assert_eq!(numbers[2..4], [Some(f64::INFINITY), Some(f64::NEG_INFINITY)]);
+        assert!(numbers[0].is_none() && numbers[4..].iter().all(Option::is_none));
+        assert_eq!(parse_all_numbers(b"[1]").unwrap(), json!([1]));
+        assert!(parse_all_numbers(b"[NaNa]").is_err());
     }
 
     #[test]

@@ -38,23 +38,49 @@ pub(super) struct Json {
     known: Option<HashSet<String>>,
     /// Rows that were read to find the types.
     first: std::vec::IntoIter<Record>,
+    numbers: Numbers,
+}
+
+/// What `NaN` and the infinities are. As in `datasets`, they are floats only in lines, and only in
+/// a file whose columns all have types: rows of others are written as JSON again, which has none.
+#[derive(Clone, Copy, PartialEq)]
+enum Numbers {
+    Floats,
+    Nulls,
+}
+
+impl Numbers {
+    /// Returns what they are in columns of these types.
+    fn of(self, fields: &[Field]) -> Self {
+        if fields.iter().any(|field| has_json(&field.kind)) { Self::Nulls } else { self }
+    }
+}
+
+fn has_json(kind: &Kind) -> bool {
+    match kind {
+        Kind::Json => true,
+        Kind::List(item) => has_json(item),
+        Kind::Struct(fields) => fields.iter().any(|field| has_json(&field.kind)),
+        _ => false,
+    }
 }
 
 impl Json {
     pub(super) fn open(from: Box<dyn Read + Send>, wanted: &Wanted<'_>) -> Result<Self, Broken> {
         let mut records = Records::new(BufReader::with_capacity(256 << 10, from));
-        let (first, fields, known) = if let Some(fields) = wanted.fields {
-            (Vec::new(), fields.to_vec(), names(fields))
+        let numbers = if records.is_array()? { Numbers::Nulls } else { Numbers::Floats };
+        let (first, fields, known, numbers) = if let Some(fields) = wanted.fields {
+            (Vec::new(), fields.to_vec(), names(fields), numbers.of(fields))
         } else {
-            let (first, all) = infer(&mut records)?;
+            let (first, all, numbers) = infer(&mut records, numbers)?;
             let known = names(&all);
             let positions = value::positions(&known, wanted.columns)?;
             let chosen = positions.into_iter().map(|position| all[position].clone());
-            (first, chosen.collect(), known)
+            (first, chosen.collect(), known, numbers)
         };
         let known = wanted.columns.is_none().then(|| known.into_iter().collect());
         let shapes = fields.iter().map(|field: &Field| Shape::new(&field.kind)).collect();
-        Ok(Self { records, fields, shapes, known, first: first.into_iter() })
+        Ok(Self { records, fields, shapes, known, first: first.into_iter(), numbers })
     }
 
     fn record(&mut self) -> Result<Option<Record>, Broken> {
@@ -80,12 +106,16 @@ fn names(fields: &[Field]) -> Vec<String> {
     fields.iter().map(|field| field.name.clone()).collect()
 }
 
-/// Reads the rows that decide on the types of columns; returns their texts and the columns.
-fn infer(records: &mut Records<impl BufRead>) -> Result<(Vec<Record>, Vec<Field>), Broken> {
+/// Reads the rows that decide on the types of columns; returns their texts, the columns, and what
+/// numbers are that JSON does not have.
+fn infer(
+    records: &mut Records<impl BufRead>,
+    numbers: Numbers,
+) -> Result<(Vec<Record>, Vec<Field>, Numbers), Broken> {
     let (mut first, mut columns, mut bytes) = (Vec::new(), Columns::default(), 0);
     while bytes < INFERRED {
         let Some(mut record) = records.next()? else { break };
-        columns.add(&parsed(&record)?)?;
+        columns.add(&parsed(&record, numbers)?)?;
         bytes += record.1.len();
         record.1.shrink_to_fit();
         first.push(record);
@@ -93,14 +123,20 @@ fn infer(records: &mut Records<impl BufRead>) -> Result<(Vec<Record>, Vec<Field>
     if first.is_empty() {
         return Err("it has no rows".to_owned().into());
     }
-    Ok((first, columns.fields()))
+    let fields = columns.fields(Numbers::Floats);
+    let numbers = numbers.of(&fields);
+    Ok((first, columns.fields(numbers), numbers))
 }
 
-fn parsed((number, text): &Record) -> Result<Map<String, Text>, Broken> {
+fn parsed((number, text): &Record, numbers: Numbers) -> Result<Map<String, Text>, Broken> {
     if records::has_more(text, MAX_VALUES) {
         return Err(format!("row {number}: {TOO_MANY}").into());
     }
-    match json::parse::<Text>(text) {
+    let row = match numbers {
+        Numbers::Floats => json::parse_all_numbers(text),
+        Numbers::Nulls => json::parse(text),
+    };
+    match row {
         Ok(Text::Object(row)) => Ok(row),
         Ok(_) => Err(format!("row {number}: expected an object").into()),
         Err(error) => Err(format!("row {number}: {error}").into()),
@@ -115,7 +151,7 @@ impl Table for Json {
     fn next(&mut self) -> Result<Option<Vec<Column>>, Broken> {
         batch(self.fields.len(), |columns| {
             let Some(record) = self.record()? else { return Ok(None) };
-            let (number, mut row) = (record.0, parsed(&record)?);
+            let (number, mut row) = (record.0, parsed(&record, self.numbers)?);
             self.check(number, &row)?;
             let mut made = 0;
             for ((field, shape), column) in self.fields.iter().zip(&self.shapes).zip(columns) {

@@ -45,6 +45,35 @@ fn errors_of_texts_name_the_place() {
     assert!(json(&("{\"a\":".to_owned() + &"[".repeat(100_000))).contains("recursion limit"));
 }
 
+/// Compared with `datasets`, whose rows these are.
+#[test]
+fn numbers_that_json_does_not_have_are_floats_where_datasets_keeps_them() {
+    let shown = |text: &str| format!("{:?}", rows(Format::Json, text.as_bytes()).unwrap());
+    for (text, columns) in [
+        ("{\"a\":1}\n{\"a\":NaN}\n{\"a\":-Infinity}", "[[Float(1.0), Float(NaN), Float(-inf)]]"),
+        ("{\"a\":NaN}", "[[Float(NaN)]]"),
+        ("{\"a\":[Infinity,1]}", "[[List([Float(inf), Float(1.0)])]]"),
+        ("{\n\"a\":NaN\n}", "[[Float(NaN)]]"),
+        ("[{\"a\":NaN},{\"a\":1}]", "[[Null, Signed(1)]]"),
+        (
+            "{\"a\":NaN,\"m\":1}\n{\"a\":1.5,\"m\":null}",
+            "[[Float(NaN), Float(1.5)], [Signed(1), Null]]",
+        ),
+        ("{\"a\":NaN,\"m\":{}}\n{\"a\":2}", "[[Null, Signed(2)], [Json(Object {}), Null]]"),
+        ("{\"a\":NaN}\n{\"a\":\"x\"}", "[[Null, Json(String(\"x\"))]]"),
+    ] {
+        assert_eq!(shown(text), columns, "{text}");
+    }
+    // What decides on the types is past.
+    let row = format!("{{\"a\":\"{}\",\"i\":1}}\n", "x".repeat(1 << 20));
+    let later = row.repeat(10) + "{\"a\":Infinity}\n";
+    let columns = rows(Format::Json, later.as_bytes()).unwrap();
+    assert_eq!(columns[0].last(), Some(&Value::Bytes("inf".into())));
+    assert!(
+        error(Format::Json, (later + "{\"i\":NaN}").as_bytes()).contains("expected an integer")
+    );
+}
+
 #[test]
 fn a_panic_of_a_library_is_an_error_of_the_file() {
     let file = file("data/x.parquet", Format::Parquet);

@@ -6,7 +6,10 @@ use bytes::Bytes;
 use serde_json::Value as Text;
 
 use super::MAX_VALUES;
-use crate::formats::dataset::value::{Kind, Value, whole};
+use crate::{
+    base::json,
+    formats::dataset::value::{Kind, Value, whole},
+};
 
 /// A type, in the form in which values are converted to it.
 pub(super) enum Shape {
@@ -66,7 +69,12 @@ fn one(kind: &Kind, json: Text) -> Option<Value> {
             number.as_i64().or_else(|| whole(number.as_f64()?)).map(Value::Signed)
         }
         (Kind::Float(_), Text::Number(number)) => number.as_f64().map(Value::Float),
-        (Kind::String, Text::String(text)) => Some(Value::Bytes(text.into())),
+        (Kind::Float(_), Text::String(text)) => json::number(&text).map(Value::Float),
+        (Kind::String, Text::String(text)) => {
+            // As Arrow writes `nan` and `inf`.
+            let number = json::number(&text).map(|number| number.to_string().to_lowercase());
+            Some(Value::Bytes(number.unwrap_or(text).into()))
+        }
         (Kind::String, scalar @ (Text::Number(_) | Text::Bool(_))) => {
             Some(Value::Bytes(Bytes::from(scalar.to_string())))
         }

@@ -5,10 +5,13 @@
 use indexmap::IndexMap;
 use serde_json::{Map, Value as Text};
 
-use crate::formats::dataset::{
-    Broken, MAX_COLUMNS,
-    json::convert::seconds,
-    value::{Field, Kind, Stamp, Unit},
+use crate::{
+    base::json,
+    formats::dataset::{
+        Broken, MAX_COLUMNS,
+        json::{Numbers, convert::seconds},
+        value::{Field, Kind, Stamp, Unit},
+    },
 };
 
 /// The columns of the rows so far, in the order in which they appear.
@@ -33,9 +36,9 @@ impl Columns {
         &mut self.0[name]
     }
 
-    pub(super) fn fields(&self) -> Vec<Field> {
+    pub(super) fn fields(&self, numbers: Numbers) -> Vec<Field> {
         let field =
-            |(name, seen): (&String, &Seen)| Field { name: name.clone(), kind: seen.kind() };
+            |(name, seen): (&String, &Seen)| Field { name: name.clone(), kind: seen.kind(numbers) };
         self.0.iter().map(field).collect()
     }
 }
@@ -48,6 +51,8 @@ struct Seen {
     booleans: u64,
     integers: u64,
     numbers: u64,
+    /// Numbers that JSON does not have.
+    unusual: u64,
     times: u64,
     texts: u64,
     lists: u64,
@@ -67,6 +72,10 @@ impl Seen {
             Text::Number(number) => {
                 self.numbers += 1;
                 self.integers += u64::from(number.is_i64());
+            }
+            Text::String(text) if json::number(text).is_some() => {
+                self.numbers += 1;
+                self.unusual += 1;
             }
             Text::String(text) => {
                 self.texts += 1;
@@ -101,19 +110,25 @@ impl Seen {
         }
     }
 
-    fn kind(&self) -> Kind {
+    fn kind(&self, numbers: Numbers) -> Kind {
         match self.count {
             0 => Kind::Null,
             all if all == self.objects => match &self.entries {
-                Some(entries) if !entries.0.is_empty() => Kind::Struct(entries.fields()),
+                Some(entries) if !entries.0.is_empty() => Kind::Struct(entries.fields(numbers)),
                 _ => Kind::Json,
             },
             all if all == self.lists => {
-                Kind::List(Box::new(self.items.as_ref().map_or(Kind::Null, |items| items.kind())))
+                let item = self.items.as_ref().map_or(Kind::Null, |items| items.kind(numbers));
+                Kind::List(Box::new(item))
             }
             all if all == self.booleans => Kind::Boolean,
             all if all == self.integers => Kind::Signed(64),
-            all if all == self.numbers => Kind::Float(64),
+            all if all == self.numbers => match all - self.unusual {
+                _ if numbers == Numbers::Floats => Kind::Float(64),
+                0 => Kind::Null,
+                left if left == self.integers => Kind::Signed(64),
+                _ => Kind::Float(64),
+            },
             all if all == self.times => Kind::Timestamp(Stamp { unit: Unit::Second, utc: false }),
             all if all == self.texts => Kind::String,
             _ => Kind::Json,
@@ -130,7 +145,11 @@ mod tests {
         for row in rows {
             assert!(columns.add(&serde_json::from_str(row).unwrap()).is_ok());
         }
-        columns.fields().iter().map(|field| format!("{}: {:?}", field.name, field.kind)).collect()
+        columns
+            .fields(Numbers::Floats)
+            .iter()
+            .map(|field| format!("{}: {:?}", field.name, field.kind))
+            .collect()
     }
 
     #[test]
@@ -168,7 +187,7 @@ mod tests {
             let mut columns = Columns::default();
             let row = Map::from_iter([("o".to_owned(), Text::Object(object.collect()))]);
             columns.add(&row).map_err(drop).unwrap();
-            columns.fields().remove(0).kind
+            columns.fields(Numbers::Floats).remove(0).kind
         };
         assert!(matches!(row(MAX_COLUMNS), Kind::Struct(fields) if fields.len() == MAX_COLUMNS));
         assert!(matches!(row(MAX_COLUMNS + 1), Kind::Json));

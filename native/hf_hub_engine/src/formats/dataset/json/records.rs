@@ -27,16 +27,24 @@ impl<R: BufRead> Records<R> {
 
     /// Returns the text of the next object; `None` at the end.
     pub(super) fn next(&mut self) -> Result<Option<(u64, Vec<u8>)>, Broken> {
-        let form = match self.form {
-            Some(form) => form,
-            None => self.begin()?,
-        };
-        let text = match form {
+        let text = match self.form()? {
             Form::Lines => self.line()?,
             Form::Array => self.item()?,
         };
         self.number += u64::from(text.is_some());
         Ok(text.map(|text| (self.number, text)))
+    }
+
+    /// Whether the objects are in an array.
+    pub(super) fn is_array(&mut self) -> Result<bool, Broken> {
+        Ok(self.form()? == Form::Array)
+    }
+
+    fn form(&mut self) -> Result<Form, Broken> {
+        match self.form {
+            Some(form) => Ok(form),
+            None => self.begin(),
+        }
     }
 
     /// Skips a byte order mark and white space; the first character decides what the text is.
