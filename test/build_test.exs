@@ -5,7 +5,8 @@ defmodule HfHub.BuildTest do
   alias HfHub.{Checkout, Dockerfile, Vm}
 
   @moduletag :build
-  @moduletag timeout: 600_000
+  # Cargo builds everything where nothing is built yet.
+  @moduletag timeout: 1_800_000
 
   @root Path.expand("..", __DIR__)
 
@@ -216,7 +217,6 @@ defmodule HfHub.BuildTest do
 
   # The library is downloaded from this VM: compiling it in the image would take minutes.
   @tag skip: not Dockerfile.docker?() and "docker is not there"
-  @tag timeout: 1_800_000
   test "docker builds the image of the Dockerfile, whose release runs with its models offline", context do
     project = Path.join(context.dir, "consumer")
     File.cp_r!(Path.join(@root, "examples/consumer"), project)
