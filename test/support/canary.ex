@@ -72,6 +72,11 @@ defmodule HfHub.Canary do
 
   @doc "Returns the files below a folder that must not contain a word but do."
   def files(folder, word \\ @word) do
+    # Most tests write none: a process for each of them would take longer than some.
+    if File.ls(folder) == {:ok, []}, do: [], else: found(folder, word)
+  end
+
+  defp found(folder, word) do
     excluded = for name <- @allowed, do: "--exclude=#{name}"
     # Links point to files that are checked anyway, or are broken.
     {output, _status} = System.cmd("grep", ["-rlaF", word, folder] ++ excluded, stderr_to_stdout: true)
