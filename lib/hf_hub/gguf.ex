@@ -30,7 +30,7 @@ defmodule HfHub.GGUF do
 
   Nothing in a header is trusted: counts that do not fit into the file, overlapping or misaligned tensors, repeated names,
   deep nesting and headers of more than 64 MiB or 4 million values are errors of kind `:invalid_response`. Versions 2 and 3
-  are supported, both little-endian.
+  are supported, little-endian and big-endian.
 
   ## Options
 

@@ -83,6 +83,48 @@ defmodule HfHub.GGUFTest do
     assert inspect(header) =~ "#HfHub.GGUF.Header<llama, 3 tensors"
   end
 
+  test "reads big-endian files", context do
+    text = &(<<byte_size(&1)::64>> <> &1)
+    entry = fn key, type, value -> text.(key) <> <<type::32>> <> value end
+
+    entries = [
+      entry.("general.architecture", 8, text.("llama")),
+      entry.("u8", 0, <<200>>),
+      entry.("i16", 3, <<-2::16>>),
+      entry.("u32", 4, <<1::32>>),
+      entry.("f32", 6, <<1.5::float-32>>),
+      entry.("inf", 6, <<0x7F, 0x80, 0, 0>>),
+      entry.("f64", 12, <<-2.25::float-64>>),
+      entry.("bool", 7, <<1>>),
+      entry.("i64", 11, <<-3::64>>),
+      entry.("tokens", 9, <<8::32, 2::64>> <> text.("a") <> text.("ü"))
+    ]
+
+    w = text.("w") <> <<2::32, 32::64, 2::64, 8::32, 32::64>>
+    v = text.("v") <> <<1::32, 8::64, 24::32, 0::64>>
+    header = <<"GGUF", 3::32, 2::64, length(entries)::64>> <> Enum.join(entries) <> v <> w
+    content = header <> :binary.copy(<<0>>, 32 - rem(byte_size(header), 32)) <> large(100)
+
+    assert {:ok, %Header{version: 3, big_endian?: true} = header} = GGUF.read(write(context, content))
+
+    assert header.metadata == %{
+             "general.architecture" => "llama",
+             "u8" => 200,
+             "i16" => -2,
+             "u32" => 1,
+             "f32" => 1.5,
+             "inf" => :infinity,
+             "f64" => -2.25,
+             "bool" => true,
+             "i64" => -3,
+             "tokens" => ["a", "ü"]
+           }
+
+    assert [%Tensor{name: "v", type: "I8", shape: [8], offset: 0}, %Tensor{} = w] = header.tensors
+    assert {w.name, w.type, w.shape, w.offset, w.size} == {"w", "Q8_0", [32, 2], 32, 68}
+    refute GGUF.read!(write(context, good())).big_endian?
+  end
+
   test "reads a long header from the Hub by growing ranges, without the data", context do
     tokens = for n <- 1..40_000, do: text("token #{n}")
     content = file([entry("tokens", 9, list(8, tokens))], [tensor("w", [4_000_000], 24, 0)], large(4_000_000))
@@ -116,7 +158,8 @@ defmodule HfHub.GGUFTest do
           {"magic", "GGML" <> :binary.copy(<<0>>, 50)},
           {"version 1", file([], [], "", version: 1)},
           {"version 9", file([], [], "", version: 9)},
-          {"big-endian", "GGUF" <> <<3::32>> <> :binary.copy(<<0>>, 50)},
+          {"big-endian version 9", "GGUF" <> <<9::32>> <> :binary.copy(<<0>>, 50)},
+          {"big-endian count", "GGUF" <> <<3::32, 1::little-64, 0::64>> <> :binary.copy(<<0>>, 50)},
           {"count of tensors", file([], [], "", tensors: 2 ** 63)},
           {"count of entries", file([], [], "", entries: 2 ** 60)},
           {"more entries", file([entry("a", 0, <<1>>)], [], "", entries: 9)},

@@ -8,6 +8,8 @@ defmodule HfHub.GGUF.Header do
 
   use HfHub.Schema,
     version: {:integer, "version of the format"},
+    big_endian?:
+      {:boolean, "whether the numbers of the file are big-endian, also those of its tensors", default: false},
     metadata:
       {:map,
        "metadata by key, such as `\"general.architecture\"`: numbers, booleans, strings and lists of these. Floats that " <>

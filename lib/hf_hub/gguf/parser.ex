@@ -57,7 +57,7 @@ defmodule HfHub.GGUF.Parser do
   @doc "Reads the header of an open file."
   @spec parse(RandomAccess.t()) :: {:ok, Header.t()} | {:error, Error.t()}
   def parse(file) do
-    {:ok, header(%{file: file, rest: "", read: 0, items: @max_items})}
+    {:ok, header(%{file: file, rest: "", read: 0, items: @max_items, order: :little})}
   catch
     {:invalid, why} -> {:error, RandomAccess.invalid(file, "GGUF", why)}
     {:failed, error} -> {:error, error}
@@ -76,6 +76,7 @@ defmodule HfHub.GGUF.Parser do
 
     %Header{
       version: version,
+      big_endian?: state.order == :big,
       metadata: metadata,
       tensors: tensors,
       alignment: alignment,
@@ -89,7 +90,7 @@ defmodule HfHub.GGUF.Parser do
   defp version(state) do
     case take(state, 8) do
       {<<"GGUF", version::little-32>>, state} when version in [2, 3] -> {version, state}
-      {<<"GGUF", version::32, _rest::binary>>, _state} when version in 1..3 -> invalid("it is big-endian")
+      {<<"GGUF", version::big-32>>, state} when version in [2, 3] -> {version, %{state | order: :big}}
       {<<"GGUF", version::little-32>>, _state} -> invalid("its version is #{version}, expected 2 or 3")
       _other -> invalid("it does not begin with GGUF")
     end
@@ -97,7 +98,7 @@ defmodule HfHub.GGUF.Parser do
 
   # A number of things that take at least `least` bytes each.
   defp count(state, least, what) do
-    {<<count::little-64>>, state} = take(state, 8)
+    {<<count::little-64>>, state} = number(state, 8)
     if count * least > left(state), do: invalid("it announces #{count} #{what}, more than fit into it")
     {count, state}
   end
@@ -110,7 +111,7 @@ defmodule HfHub.GGUF.Parser do
   defp metadata(state, count, found) do
     {key, state} = string(state)
     if is_map_key(found, key), do: invalid("the key #{shown(key)} is repeated")
-    {<<type::little-32>>, state} = take(state, 4)
+    {<<type::little-32>>, state} = number(state, 4)
     {value, state} = value(type, state, @max_depth)
     metadata(state, count - 1, Map.put(found, key, value))
   end
@@ -134,14 +135,14 @@ defmodule HfHub.GGUF.Parser do
       ] do
     defp value(unquote(type), state, _depth) do
       {<<number::little-unquote({kind, [], nil})-size(unquote(bits))>>, state} =
-        take(state, unquote(div(bits, 8)))
+        number(state, unquote(div(bits, 8)))
 
       {number, state}
     end
   end
 
-  defp value(6, state, _depth), do: float(take(state, 4))
-  defp value(12, state, _depth), do: float(take(state, 8))
+  defp value(6, state, _depth), do: float(number(state, 4))
+  defp value(12, state, _depth), do: float(number(state, 8))
 
   defp value(7, state, _depth) do
     case take(state, 1) do
@@ -155,7 +156,7 @@ defmodule HfHub.GGUF.Parser do
   defp value(9, _state, 0), do: invalid("lists are nested more than #{@max_depth} levels deep")
 
   defp value(9, state, depth) do
-    {<<type::little-32>>, state} = take(state, 4)
+    {<<type::little-32>>, state} = number(state, 4)
     {count, state} = count(state, least(type), "items of a list")
     items(type, spend(state, count), depth - 1, count, [])
   end
@@ -201,12 +202,19 @@ defmodule HfHub.GGUF.Parser do
   defp tensors(state, count, found, names) do
     {name, state} = string(state)
     if is_map_key(names, name), do: invalid("the tensor #{shown(name)} is repeated")
-    {<<dimensions::little-32>>, state} = take(state, 4)
+    {<<dimensions::little-32>>, state} = number(state, 4)
     if dimensions > @max_dimensions, do: invalid("tensor #{shown(name)} has #{dimensions} dimensions")
-    {shape, state} = take(state, 8 * dimensions)
-    shape = for <<size::little-64 <- shape>>, do: size
-    {<<type::little-32, offset::little-64>>, state} = take(state, 12)
+    {shape, state} = shape(state, dimensions, [])
+    {<<type::little-32>>, state} = number(state, 4)
+    {<<offset::little-64>>, state} = number(state, 8)
     tensors(state, count - 1, [tensor(name, shape, type, offset) | found], Map.put(names, name, true))
+  end
+
+  defp shape(state, 0, sizes), do: {Enum.reverse(sizes), state}
+
+  defp shape(state, dimensions, sizes) do
+    {<<size::little-64>>, state} = number(state, 8)
+    shape(state, dimensions - 1, [size | sizes])
   end
 
   defp tensor(name, shape, type, offset) do
@@ -249,6 +257,14 @@ defmodule HfHub.GGUF.Parser do
   defp aligned(position, alignment), do: div(position + alignment - 1, alignment) * alignment
 
   defp left(state), do: state.file.size - state.read + byte_size(state.rest)
+
+  # The bytes of a number, the least significant one first, as in nearly all files.
+  defp number(%{order: :little} = state, length), do: take(state, length)
+
+  defp number(state, length) do
+    {bytes, state} = take(state, length)
+    {for(at <- (length - 1)..0//-1, into: "", do: binary_part(bytes, at, 1)), state}
+  end
 
   defp take(%{rest: rest} = state, length) when byte_size(rest) >= length do
     <<bytes::binary-size(length), rest::binary>> = rest
