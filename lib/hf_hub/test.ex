@@ -220,7 +220,8 @@ defmodule HfHub.Test do
   end
 
   @doc """
-  Sets the endpoint, the token and the cache folder of the VM to those of the Hub, until the test ends.
+  Sets the endpoint, the token and the cache folder of the VM to those of the Hub, and turns offline mode off, until the
+  test ends.
 
   For tests of code that takes no options. Such a test must not be async.
 
@@ -232,10 +233,17 @@ defmodule HfHub.Test do
   """
   @spec configure(Hub.t()) :: :ok
   def configure(hub) do
-    for {key, type} <- [endpoint: :string, token: :string, cache_dir: :path] do
+    given = [
+      endpoint: {hub.endpoint, :string},
+      token: {hub.token, :string},
+      cache_dir: {hub.cache_dir, :path},
+      offline: {false, :boolean}
+    ]
+
+    for {key, {value, type}} <- given do
       before = Source.app(key, type)
-      Source.put(key, Map.fetch!(hub, key))
-      on_exit(fn -> if before, do: Source.put(key, before), else: Source.delete(key) end)
+      Source.put(key, value)
+      on_exit(fn -> if before == nil, do: Source.delete(key), else: Source.put(key, before) end)
     end
 
     :ok
