@@ -27,7 +27,8 @@ defmodule HfHub.CLI.Env do
     report = Config.explain(Call.options(call))
     settings = for setting <- report.settings, into: %{}, do: {setting.name, setting(setting)}
     value = %{versions: Map.new(versions()), settings: settings}
-    {:own, value, fn _value -> Enum.map(versions(), &version/1) ++ [to_string(report)] end}
+    width = report.settings |> Enum.map(&String.length(Atom.to_string(&1.name))) |> Enum.max()
+    {:own, value, fn _value -> Enum.map(versions(), &version(&1, width)) ++ [to_string(report)] end}
   end
 
   defp setting(setting), do: %{value: shown(setting.value), origin: inspect(setting.origin)}
@@ -35,7 +36,8 @@ defmodule HfHub.CLI.Env do
   defp shown(value) when is_binary(value) or is_number(value) or is_boolean(value) or is_nil(value), do: value
   defp shown(value), do: inspect(value)
 
-  defp version({name, version}), do: String.pad_trailing(name, 20) <> "  " <> version
+  # In the columns of the settings below.
+  defp version({name, version}, width), do: String.pad_trailing(name, width) <> "  " <> version
 
   defp versions do
     [

@@ -179,6 +179,11 @@ defmodule HfHub.CLI.LocalHubTest do
 
   test "env shows versions and settings, and no token" do
     assert {0, stdout, ""} = run(hub(["env"]))
+    # The versions are in the columns of the settings.
+    columns =
+      for [line] <- Regex.scan(~r/^(?:hf_hub|endpoint) +/m, stdout, capture: :first), do: byte_size(line)
+
+    assert [_one] = Enum.uniq(columns)
     assert stdout =~ ~r/^hf_hub +#{HfHub.version()}$/m and stdout =~ endpoint()
     refute stdout =~ token()
     assert {0, json, ""} = run(hub(["env", "--json"]))
