@@ -169,6 +169,23 @@ defmodule HfHub.BucketsDownloadTest do
     assert {:ok, _paths} = Buckets.download(context.bucket, ["one.txt"], write(local_dir: context.local))
   end
 
+  test "an interrupted download resumes where it stopped, and leaves nothing else", context do
+    bucket = "reader/b#{System.unique_integer([:positive])}"
+    Buckets.create!(bucket, write())
+    content = large(2_000_000)
+    [file] = Buckets.upload!(bucket, [{{:binary, content}, "d/model.bin"}], write())
+    fault("/lfs/", %{kind: "drop", after: 1_000_000}, %{times: 1})
+    opts = write(local_dir: context.local, xet: false, retries: 0)
+    assert {:error, %{path: "d/model.bin"}} = Buckets.download(bucket, [file], opts)
+    assert [".hf_hub." <> _partial] = context.local |> Path.join("d") |> File.ls!()
+    test = self()
+    opts = Keyword.put(opts, :progress, &send(test, {:progress, self(), &1}))
+    assert {:ok, _paths} = Buckets.download(bucket, [file], opts)
+    assert %{bytes_resumed: resumed, bytes_received: received} = List.last(received([]))
+    assert resumed > 500_000 and resumed + received == 2_000_000
+    assert files(context.local) == %{"d/model.bin" => content}
+  end
+
   test "a file that has changed since it was listed is an error", context do
     plant_paths(context, [entry("one.txt", "one")])
     plant_file(context, "one.txt", "new", %{"x-xet-hash" => String.duplicate("0b", 32)})

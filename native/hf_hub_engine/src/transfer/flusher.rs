@@ -23,14 +23,17 @@ mod linux {
     #[derive(Default)]
     pub(crate) struct Flusher {
         unflushed: Ranges,
+        bytes: u64,
     }
 
     impl Flusher {
         /// Records that the bytes of `range` were written to `partial`.
         #[expect(clippy::unnecessary_wraps, reason = "fails elsewhere")]
         pub(crate) fn wrote(&mut self, range: Range<u64>, partial: &Partial) -> Result<()> {
+            self.bytes += range.end - range.start;
             self.unflushed.add(range);
-            if self.unflushed.total() >= EVERY {
+            if self.bytes >= EVERY {
+                self.bytes = 0;
                 for range in std::mem::take(&mut self.unflushed).iter() {
                     // Starts to write dirty pages, and drops those that are on disk already: none,
                     // because these are new. Only the final flush has to succeed.

@@ -32,7 +32,7 @@ impl Transfer<'_> {
         let (repo, commit) = (self.repo, &self.metadata.commit);
         let access = xet_access::to_read(&hub, repo, commit, file, progress.operation()).await?;
         let storage = self.hub.xet.storage(None)?;
-        let (writer, present) = self.writer().await?;
+        let (writer, present) = self.writer(0).await?;
         progress.resumed(present.total());
         let size = self.metadata.size.unwrap_or_default();
         let order = if writer.is_ordered() { Order::OfTheFile } else { Order::OfArrival };

@@ -134,9 +134,8 @@ impl Transfer<'_> {
             Some(Content::There(url)) => (None, Source::At(url)),
             Some(Content::InXet) | None => (None, Source::Unknown),
         };
-        let (writer, present) = self.writer().await?;
+        let (writer, mut present) = self.writer(self.hub.flow.island).await?;
         let size = self.metadata.size.unwrap_or(u64::MAX);
-        let mut present = present.without_islands(size, self.hub.flow.island);
         progress.resumed(present.total());
         let source = tokio::sync::Mutex::new(source);
         let retry_budget = Mutex::new(RetryBudget::new(self.hub.retry, present.total()));
@@ -176,14 +175,14 @@ impl Transfer<'_> {
         }
     }
 
-    async fn writer(&self) -> Result<(Writer, Ranges)> {
+    async fn writer(&self, island: u64) -> Result<(Writer, Ranges)> {
         if self.metadata.size.is_some_and(|size| size <= self.hub.flow.in_memory) {
             return Ok((
                 Writer::in_memory(self.slot.clone(), self.storage.clone()),
                 Ranges::default(),
             ));
         }
-        Writer::on_disk(self.slot.clone(), self.resume, self.lock.clone()).await
+        Writer::on_disk(self.slot.clone(), self.resume, island, self.lock.clone()).await
     }
 }
 

@@ -101,10 +101,12 @@ impl Writer {
         Self::Memory(Memory { slot, held: Mutex::default(), storage })
     }
 
-    /// Creates a writer that resumes from partial files, if allowed. Also returns what they have.
+    /// Creates a writer that resumes from partial files, if allowed. Also returns what is taken from
+    /// them: nothing between two gaps that is shorter than `island`.
     pub(crate) async fn on_disk(
         slot: Slot,
         resume: bool,
+        island: u64,
         lock: Arc<Lock>,
     ) -> Result<(Self, Ranges)> {
         let (commands, queue) = mpsc::channel(QUEUE);
@@ -115,7 +117,8 @@ impl Writer {
             } else {
                 Partial::create(slot).map(|partial| (partial, Orphans::default()))
             };
-            let result = partial.and_then(|(partial, orphans)| {
+            let result = partial.and_then(|(partial, mut orphans)| {
+                orphans.drop_islands(island);
                 let present = orphans.present().clone();
                 let mut output = Output::new(partial, orphans)?;
                 output.copy_without_record()?;
@@ -432,6 +435,24 @@ mod tests {
         let mut output = resumed(dir.path());
         output.copy_without_record().unwrap();
         assert!(!output.orphans.is_empty());
+    }
+
+    #[test]
+    fn what_is_received_again_is_not_replaced_by_that_of_an_earlier_attempt() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut partial = interrupted(dir.path());
+        // Wrong, as after a power cut: copied after the right bytes were hashed, it would stay.
+        partial.write(4 << 20, &[0; 100]).unwrap();
+        drop(partial);
+        let (partial, mut orphans) = Partial::resume(slot(dir.path()), true).unwrap();
+        orphans.drop_islands(101);
+        assert_eq!(orphans.present(), &Ranges::prefix_of(EARLIER as u64));
+        let output = Output::new(partial, orphans).unwrap();
+        let commands = vec![block(EARLIER, &content()[EARLIER..]), Command::Finish];
+        let verified = run(output, commands).unwrap().unwrap();
+        verified.publish(&dir.path().join("blob")).unwrap();
+        assert!(std::fs::read(dir.path().join("blob")).unwrap() == content());
+        assert_eq!(files(dir.path()), 1);
     }
 
     #[test]

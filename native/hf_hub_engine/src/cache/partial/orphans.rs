@@ -24,6 +24,8 @@ const PIECE: u64 = 1 << 20;
 pub struct Orphans {
     claimed: VecDeque<Orphan>,
     present: Ranges,
+    /// The size of the file, if known.
+    size: Option<u64>,
     /// The last piece.
     buffer: Vec<u8>,
 }
@@ -41,7 +43,7 @@ impl Orphans {
     /// Claims the partial files of earlier attempts. If the copying was interrupted, too, there are
     /// several, which complement each other.
     pub(super) fn claim(slot: &Slot, alone: bool, is_short: bool) -> Self {
-        let mut orphans = Self::default();
+        let mut orphans = Self { size: slot.size, ..Self::default() };
         for (path, _) in slot.orphans() {
             let Some(mut file) = open_orphan(&path, alone, is_short) else { continue };
             let new = slot.present_in(&mut file).without(&orphans.present);
@@ -60,6 +62,18 @@ impl Orphans {
     /// Returns the ranges that they have together.
     pub fn present(&self) -> &Ranges {
         &self.present
+    }
+
+    /// Leaves out the ranges between two gaps that are shorter than `least`, which are received
+    /// again. They must not be copied then: the hash may be that of the bytes that were received.
+    pub fn drop_islands(&mut self, least: u64) {
+        let all = self.present.clone();
+        self.present = all.without_islands(self.size.unwrap_or(u64::MAX), least);
+        let dropped = all.without(&self.present);
+        for orphan in &mut self.claimed {
+            let left: Ranges = orphan.left.drain(..).collect();
+            orphan.left = left.without(&dropped).iter().collect();
+        }
     }
 
     /// Whether everything is copied.
@@ -124,8 +138,7 @@ impl Orphan {
     fn truncate(&self, end: u64) -> io::Result<()> {
         let Some(slot) = &self.moves else { return Ok(()) };
         self.file.set_len(end)?;
-        let mut left = Ranges::default();
-        self.left.iter().for_each(|range| left.add(range.clone()));
+        let left: Ranges = self.left.iter().cloned().collect();
         // Without a record, which was behind it, too, gaps would count as received.
         match slot
             .size
