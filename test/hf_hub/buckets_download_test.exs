@@ -20,6 +20,7 @@ defmodule HfHub.BucketsDownloadTest do
 
   defp json(list) when is_list(list), do: "[" <> Enum.map_join(list, ",", &json/1) <> "]"
   defp json(text) when is_binary(text), do: inspect(text)
+  defp json(nil), do: "null"
   defp json(other), do: to_string(other)
 
   defp plant(path, body, more \\ %{}) do
@@ -184,6 +185,18 @@ defmodule HfHub.BucketsDownloadTest do
     assert %{bytes_resumed: resumed, bytes_received: received} = List.last(received([]))
     assert resumed > 500_000 and resumed + received == 2_000_000
     assert files(context.local) == %{"d/model.bin" => content}
+  end
+
+  test "a size or hash that no file can have is an error of the response", context do
+    for wrong <- [%{size: -1}, %{size: 2 ** 63}, %{size: "3"}, %{size: 1.5}, %{size: nil}, %{xetHash: 1}] do
+      plant_paths(context, [entry("one.txt", "one", wrong)])
+
+      assert {:error, %{kind: :invalid_response, path: "one.txt"}} =
+               Buckets.download(context.bucket, ["one.txt"], write(local_dir: context.local)),
+             inspect(wrong)
+    end
+
+    assert downloads(context) == []
   end
 
   test "a file that has changed since it was listed is an error", context do

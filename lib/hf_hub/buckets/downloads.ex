@@ -15,6 +15,9 @@ defmodule HfHub.Buckets.Downloads do
   # Maximum number of files of a job, which has all of them in memory.
   @part 1_000
 
+  # The largest size of a file that the engine accepts.
+  @largest 0x7FFF_FFFF_FFFF_FFFF
+
   @doc "Returns pairs of what to download and where to, from the items of a call; others raise `ArgumentError`."
   @spec items!(term(), Path.t() | nil) :: [{String.t() | TreeEntry.t(), Path.t()}]
   def items!(items, local_dir) when is_list(items), do: Enum.map(items, &item!(&1, local_dir))
@@ -94,7 +97,11 @@ defmodule HfHub.Buckets.Downloads do
 
   # One progress for all parts, whose totals are known before the first.
   defp parts(ref, files, deadline, opts) do
-    totals = %{files_total: length(files), bytes_total: bytes(files)}
+    totals = %{
+      files_total: length(files),
+      bytes_total: Enum.sum(for {entry, _local} <- files, do: entry.size)
+    }
+
     reporter = Reporter.start(opts[:progress], ref.repo_id)
 
     files
@@ -106,11 +113,6 @@ defmodule HfHub.Buckets.Downloads do
       end
     end)
     |> done(ref)
-  end
-
-  defp bytes(files) do
-    sizes = for {entry, _local} <- files, do: entry.size
-    if Enum.all?(sizes, &is_integer/1), do: Enum.sum(sizes)
   end
 
   defp part(ref, files, reporter, opts) do
@@ -155,17 +157,20 @@ defmodule HfHub.Buckets.Downloads do
     end)
   end
 
-  # The hash names the content; that of an empty file is known.
+  # Fields of a listing come from the network. The hash names the content; that of an empty file is known.
   defp named(ref, files) do
-    Enum.find_value(files, :ok, fn
-      {%TreeEntry{size: size, xet_hash: hash}, _local} when size == 0 or is_binary(hash) ->
-        nil
+    Enum.find_value(files, :ok, fn {entry, _local} ->
+      if missing = missing(entry) do
+        message = "the Hub did not return the #{missing} of #{inspect(entry.path)} in #{inspect(ref.repo_id)}"
 
-      {entry, _local} ->
-        message = "the Hub did not return the Xet hash of #{inspect(entry.path)} in #{inspect(ref.repo_id)}"
         {:error, Error.new(:invalid_response, message, repo_id: ref.repo_id, path: entry.path)}
+      end
     end)
   end
+
+  defp missing(%{size: size}) when not (is_integer(size) and size in 0..@largest), do: "size"
+  defp missing(%{size: size, xet_hash: hash}) when size > 0 and not is_binary(hash), do: "Xet hash"
+  defp missing(_entry), do: nil
 
   defp metadata(ref, entry, hub) do
     %{
