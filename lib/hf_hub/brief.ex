@@ -45,9 +45,11 @@ defmodule HfHub.Brief do
   @doc "Returns a number of things, which are named in the plural."
   @spec count(non_neg_integer(), String.t()) :: String.t()
   def count(1, units) do
-    if String.ends_with?(units, "ies"),
-      do: "1 " <> String.replace_suffix(units, "ies", "y"),
-      else: "1 " <> String.replace_suffix(units, "s", "")
+    cond do
+      String.ends_with?(units, "ies") -> "1 " <> String.replace_suffix(units, "ies", "y")
+      String.ends_with?(units, "ches") -> "1 " <> String.replace_suffix(units, "es", "")
+      true -> "1 " <> String.replace_suffix(units, "s", "")
+    end
   end
 
   def count(number, units), do: "#{number} #{units}"

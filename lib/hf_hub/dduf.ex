@@ -8,6 +8,7 @@ defmodule HfHub.DDUF do
   Of a file on the Hub, only its directory is received, and then the content of the entries that are read.
   """
 
+  alias HfHub.Config.Source
   alias HfHub.DDUF.{Entry, Rules, Writer, Zip}
   alias HfHub.{Error, LocalFiles, Native, Options, RandomAccess}
 
@@ -129,7 +130,7 @@ defmodule HfHub.DDUF do
   """
   @doc python: "export_entries_as_dduf"
   @spec export(Path.t(), Enumerable.t({String.t(), content()})) :: {:ok, Path.t()} | {:error, Error.t()}
-  def export(path, entries), do: Writer.write(Path.expand(path), entries)
+  def export(path, entries), do: Writer.write(Source.expand(path), entries)
 
   @doc "Same as `export/2`, but returns the path or raises `HfHub.Error`."
   @spec export!(Path.t(), Enumerable.t({String.t(), content()})) :: Path.t()
@@ -148,7 +149,7 @@ defmodule HfHub.DDUF do
   @doc python: "export_folder_as_dduf"
   @spec export_folder(Path.t(), Path.t()) :: {:ok, Path.t()} | {:error, Error.t()}
   def export_folder(path, folder) do
-    with {:ok, files} <- LocalFiles.all(Path.expand(folder)) do
+    with {:ok, files} <- LocalFiles.all(Source.expand(folder)) do
       names = for {name, _info} <- Enum.sort(files), Rules.refused(name) == nil, do: name
       export(path, for(name <- names, do: {name, {:path, Path.join(folder, name)}}))
     end

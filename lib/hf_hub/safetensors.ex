@@ -373,7 +373,7 @@ defmodule HfHub.Safetensors do
              Enum.all?(opts[:metadata], fn {name, value} -> text?(name) and text?(value) end),
            do: raise(ArgumentError, "expected option :metadata to be a map of strings to strings")
 
-    Writer.write(Path.expand(path), tensors, opts)
+    Writer.write(HfHub.Config.Source.expand(path), tensors, opts)
   end
 
   @doc "Same as `write/3`, but returns the paths or raises `HfHub.Error`."

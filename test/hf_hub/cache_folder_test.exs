@@ -24,6 +24,12 @@ defmodule HfHub.CacheFolderTest do
     assert %{revision: ^commit} = Cache.verify_folder!(folder, id, [revision: commit, max_workers: 1] ++ ask)
   end
 
+  test "one of each is named in the singular", %{id: id, folder: folder, ask: ask} do
+    File.write!(Path.join(folder, "a.txt"), "two")
+    found = Cache.verify_folder!(folder, id, ask)
+    assert inspect(found) == "#HfHub.Cache.FolderVerification<4 files, 1 mismatch, 0 missing, 0 extra>"
+  end
+
   test "files that differ, are missing or are extra are named", %{id: id, folder: folder, ask: ask} do
     File.write!(Path.join(folder, "sub/b.txt"), "TWO")
     File.write!(Path.join(folder, "large.bin"), "small")

@@ -27,6 +27,14 @@ defmodule HfHub.DDUFTest do
     path
   end
 
+  test "what cannot be a path is an ArgumentError" do
+    for wrong <- [:x, nil, {:hf, "me/m", auth_token: "hush"}, %{token: "hush"}],
+        call <- [&DDUF.export(&1, []), &DDUF.export_folder("x.dduf", &1), &HfHub.Safetensors.write(&1, %{})] do
+      message = Exception.message(assert_raise(ArgumentError, fn -> call.(wrong) end))
+      assert message =~ "expected a path" and not (message =~ "hush")
+    end
+  end
+
   test "a file has the entries that were exported", context do
     path = path(context)
     assert DDUF.export(path, good()) == {:ok, path}

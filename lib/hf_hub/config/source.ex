@@ -81,6 +81,9 @@ defmodule HfHub.Config.Source do
   def expand([{name, _value} | _more] = opts) when is_atom(name),
     do: raise(ArgumentError, "expected a path, got: #{Options.shown(opts)}")
 
+  def expand(other) when not is_binary(other) and not is_list(other),
+    do: raise(ArgumentError, "expected a path, got: #{Options.sort(other)}")
+
   def expand(path) do
     Path.expand(path)
   rescue
