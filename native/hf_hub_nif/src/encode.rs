@@ -35,7 +35,9 @@ impl Reply {
     ) -> Self {
         Self(Box::new(move |env| {
             let report = serial::term(env, &report);
-            loaded(env, &tables).and_then(|it| structs::decoded(report, it)).unwrap_or(report)
+            loaded(env, tables.as_ref())
+                .and_then(|it| structs::decoded(report, it))
+                .unwrap_or(report)
         }))
     }
 
@@ -46,7 +48,7 @@ impl Reply {
         Self(Box::new(move |env| {
             let (body, broken) = match response.json() {
                 None => (term::binary(env, &response.body), None),
-                Some(text) if text.len() < LONG => json(env, text, loaded(env, &tables)),
+                Some(text) if text.len() < LONG => json(env, text, loaded(env, tables.as_ref())),
                 Some(text) => {
                     let unparsed = ResourceArc::new(Text(Mutex::new(Some(response.body.clone()))));
                     ((unparsed, text.len()).encode(env), None)
@@ -114,8 +116,8 @@ pub(crate) fn json<'a>(
 }
 
 /// Returns the tables of a spec in this environment.
-fn loaded<'a>(env: Env<'a>, tables: &Option<(OwnedEnv, SavedTerm)>) -> Option<Term<'a>> {
-    tables.as_ref().map(|(of, saved)| of.run(|of| saved.load(of).in_env(env)))
+fn loaded<'a>(env: Env<'a>, tables: Option<&(OwnedEnv, SavedTerm)>) -> Option<Term<'a>> {
+    tables.map(|(of, saved)| of.run(|of| saved.load(of).in_env(env)))
 }
 
 fn with(map: Term<'_>, key: Atom, value: impl Encoder) -> Term<'_> {
