@@ -59,35 +59,38 @@ defmodule HfHub.DDUF do
   def read!(source, opts \\ []), do: Error.unwrap!(read(source, opts))
 
   defp entries(file) do
-    found = Zip.entries(&bytes(file, &1, &2), file.size)
-    names = for {name, _offset, _length} <- found, do: name
-    refused = Enum.find_value(names, &((why = Rules.refused(&1)) && {&1, why}))
+    found = Zip.entries(&bytes(file, &1, &2), file.size, &refused/1)
 
-    cond do
-      refused -> invalid(file, "its entry #{inspect(elem(refused, 0))} is not allowed: #{elem(refused, 1)}")
-      Enum.uniq(names) != names -> invalid(file, "it has two entries of one name")
-      true -> checked(file, names, found)
+    entries =
+      for {name, offset, length} <- found,
+          into: %{},
+          do: {name, %Entry{filename: name, offset: offset, length: length, source: file}}
+
+    case Rules.check(Map.keys(entries), index(entries[Rules.index()])) do
+      :ok -> {:ok, entries}
+      {:error, why} -> invalid(file, why)
     end
   catch
     {:invalid, why} -> invalid(file, why)
     {:failed, error} -> {:error, error}
   end
 
-  defp checked(file, names, found) do
-    entries =
-      for {name, offset, length} <- found,
-          into: %{},
-          do: {name, %Entry{filename: name, offset: offset, length: length, source: file}}
+  defp refused(names) do
+    refused = Enum.find_value(names, &((why = Rules.refused(&1)) && {&1, why}))
 
-    index = with %Entry{} = entry <- entries[Rules.index()], {:ok, text} <- content(entry), do: json(text)
-
-    case Rules.check(names, index) do
-      :ok -> {:ok, entries}
-      {:error, why} -> invalid(file, why)
+    cond do
+      refused -> "its entry #{Rules.shown(elem(refused, 0))} is not allowed: #{elem(refused, 1)}"
+      Enum.uniq(names) != names -> "it has two entries of one name"
+      true -> nil
     end
   end
 
-  defp json(text), do: with({:ok, json} <- Native.run(:parse_json, text), do: json)
+  defp index(nil), do: nil
+
+  defp index(entry) do
+    if why = Rules.too_long(entry.length), do: throw({:invalid, why})
+    with {:ok, json} <- Native.run(:parse_json, bytes(entry.source, entry.offset, entry.length)), do: json
+  end
 
   defp bytes(file, first, length) do
     case RandomAccess.read(file, first, length) do

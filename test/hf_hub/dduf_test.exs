@@ -100,6 +100,7 @@ defmodule HfHub.DDUFTest do
           {tl(good()), "model_index.json is missing"},
           {[{"model_index.json", {:binary, "[]"}}], "not a JSON object"},
           {[{"model_index.json", {:binary, "{"}}], "not a JSON object"},
+          {[{"model_index.json", {:binary, ""}}], "not a JSON object"},
           {good() ++ [{"unet/config.json", {:binary, ""}}], ~s("unet" is not in model_index.json)},
           {List.delete_at(good(), 1), ~s("vae" has none of config.json)},
           {good() ++ [{"vae/x.png", {:binary, ""}}], "allowed are files with .json"},
@@ -123,6 +124,83 @@ defmodule HfHub.DDUFTest do
     assert_raise ArgumentError, fn -> DDUF.export(path, [{"a.json", "content"}]) end
     assert File.read!(path) == "before"
     refute Enum.any?(File.ls!(context.dir), &(&1 =~ "incomplete"))
+  end
+
+  test "a file that cannot be read is no invalid file, whichever request fails", context do
+    # More than what one request receives, so that the directory, the headers and the index are requests of their own.
+    entries = [{"vae/a.safetensors", {:binary, large(200_000)}} | Enum.reverse(Enum.take(good(), 2))]
+    {id, _commit} = repo(context, %{"m.dduf" => File.read!(DDUF.export!(path(context), entries))})
+    read = fn -> DDUF.read(id, opts(context, filename: "m.dduf", retries: 0)) end
+
+    before = length(requests(id))
+    assert {:ok, %{"model_index.json" => _index}} = read.()
+    count = length(requests(id)) - before
+    assert count > 5
+
+    for skip <- 0..(count - 1) do
+      fault(id, %{kind: "status", code: 403}, %{skip: skip, times: 1})
+      assert {^skip, {:error, %Error{kind: :forbidden}}} = {skip, read.()}
+    end
+  end
+
+  test "what an archive announces has limits", context do
+    many = for number <- 1..10_001, do: {"#{number}.json", {:binary, ""}}
+    bytes = File.read!(path = archive(context, [hd(many)]))
+    # The entry in the directory, which is between the content and the last 22 bytes, as often.
+    {at, _length} = :binary.match(bytes, <<"PK", 1, 2>>)
+    entry = binary_part(bytes, at, byte_size(bytes) - at - 22)
+    length = 10_001 * byte_size(entry)
+    last = <<"PK", 5, 6, 0::64, length::little-32, at::little-32, 0::16>>
+    File.write!(path, [binary_part(bytes, 0, at), String.duplicate(entry, 10_001), last])
+    assert {:error, %Error{kind: :invalid_response, message: message}} = DDUF.read(path)
+    assert message =~ "more than 10000 entries"
+    assert {:error, %Error{kind: :invalid_archive}} = DDUF.export(path(context), many)
+
+    index = [{"model_index.json", {:binary, "{}" <> String.duplicate(" ", 16 * 1_048_576)}}]
+
+    assert {:error, %Error{kind: :invalid_response, message: message}} =
+             context |> archive(index) |> DDUF.read()
+
+    assert message =~ "model_index.json has more than 16 MiB"
+    assert {:error, %Error{kind: :invalid_archive}} = DDUF.export(path(context), index)
+
+    # Names are checked before the headers of the entries, each of which is a request of a file on the Hub.
+    path = archive(context, good() ++ [{"vae/x.png", {:binary, ""}}])
+    bytes = path |> File.read!() |> String.replace("PK" <> <<3, 4>>, "none")
+    File.write!(path, bytes)
+    assert {:error, %Error{message: message}} = DDUF.read(path)
+    assert message =~ "allowed are files with"
+  end
+
+  test "the work for the names grows as their number" do
+    work = fn number ->
+      folders = for folder <- 1..number, do: "f#{folder}"
+      names = for folder <- folders, do: folder <> "/scheduler_config.json"
+      {:reductions, before} = Process.info(self(), :reductions)
+      assert DDUF.Rules.check(names, Map.new(folders, &{&1, []})) == :ok
+      {:reductions, later} = Process.info(self(), :reductions)
+      later - before
+    end
+
+    assert work.(4_000) < 3 * work.(2_000)
+  end
+
+  test "names are text that fits into an archive", context do
+    for {name, message} <- [
+          {<<255, ".json">>, "not UTF-8"},
+          {String.duplicate("a", 65_531) <> ".json", "65535"}
+        ] do
+      assert {:error, %Error{kind: :invalid_archive} = error} =
+               DDUF.export(path(context), good() ++ [{name, {:binary, ""}}])
+
+      assert error.message =~ message
+      assert byte_size(error.message) < 1_000
+    end
+
+    assert {:error, %Error{kind: :invalid_response} = error} =
+             context |> archive(good() ++ [{<<255, ".json">>, {:binary, ""}}]) |> DDUF.read()
+
+    assert error.message =~ "not UTF-8"
   end
 
   test "a damaged archive is an error", context do

@@ -33,7 +33,7 @@ defmodule HfHub.DDUF.Writer do
       written = entries |> Stream.transform(MapSet.new(), &entry!(&1, &2, path)) |> Zip.write(put)
       names = for {name, _first, _length} <- written, do: name
 
-      with {:error, why} <- Rules.check(names, index(file, List.keyfind(written, Rules.index(), 0))),
+      with {:error, why} <- Rules.check(names, index(file, List.keyfind(written, Rules.index(), 0), path)),
            do: refuse!(path, why)
 
       succeed!(:file.sync(file), path)
@@ -42,19 +42,30 @@ defmodule HfHub.DDUF.Writer do
     end
   end
 
-  defp index(_file, nil), do: nil
+  defp index(_file, nil, _path), do: nil
 
-  defp index(file, {_name, first, length}) do
-    with {:ok, text} <- :file.pread(file, first, length),
-         {:ok, json} <- Native.run(:parse_json, text),
-         do: json
+  defp index(file, {_name, first, length}, path) do
+    if why = Rules.too_long(length), do: refuse!(path, why)
+    with {:ok, json} <- Native.run(:parse_json, text(file, first, length, path)), do: json
   end
+
+  # Reading nothing is the end of the file.
+  defp text(_file, _first, 0, _path), do: ""
+  defp text(file, first, length, path), do: succeed!(:file.pread(file, first, length), path)
 
   defp entry!({name, content}, names, path) when is_binary(name) do
     cond do
-      why = Rules.refused(name) -> refuse!(path, "the entry #{inspect(name)} is not allowed: #{why}")
-      name in names -> refuse!(path, "there are two entries #{inspect(name)}")
-      true -> {[{name, pieces!(content)}], MapSet.put(names, name)}
+      why = Rules.refused(name) ->
+        refuse!(path, "the entry #{Rules.shown(name)} is not allowed: #{why}")
+
+      MapSet.size(names) == Rules.most_entries() ->
+        refuse!(path, "there are more than #{Rules.most_entries()} entries")
+
+      name in names ->
+        refuse!(path, "there are two entries #{Rules.shown(name)}")
+
+      true ->
+        {[{name, pieces!(content)}], MapSet.put(names, name)}
     end
   end
 

@@ -2,6 +2,8 @@ defmodule HfHub.DDUF.Zip do
   # ZIP archives whose entries are stored without compression, of any size (ZIP64). OTP's module reads whole archives.
   @moduledoc false
 
+  alias HfHub.DDUF.Rules
+
   @saturated 0xFFFFFFFF
   # A regular file, readable and writable by its owner, on Unix.
   @mode 0o100600 * 0x10000
@@ -14,14 +16,23 @@ defmodule HfHub.DDUF.Zip do
   @typedoc "Reads bytes of the archive at a position."
   @type reader :: (non_neg_integer(), non_neg_integer() -> binary())
 
-  @doc "Returns `{name, offset, length}` of the entries; throws `{:invalid, why}` for what is no such archive."
-  @spec entries(reader(), non_neg_integer()) :: [{String.t(), non_neg_integer(), non_neg_integer()}]
-  def entries(read, size) do
+  @typedoc "The name, the position and the length of an entry."
+  @type entry :: {binary(), non_neg_integer(), non_neg_integer()}
+
+  @doc """
+  Returns the entries; throws `{:invalid, why}` for what is no such archive. `refused` returns why names are not allowed, if
+  they are not.
+  """
+  @spec entries(reader(), non_neg_integer(), ([binary()] -> String.t() | nil)) :: [entry()]
+  def entries(read, size, refused) do
     tail = read.(max(size - @longest_end, 0), min(size, @longest_end))
     {directory, offset} = directory(read, tail, size)
     if directory > @largest_directory, do: invalid("its directory has more than 64 MiB")
     if offset + directory > size, do: invalid("its directory is beyond its end")
-    for entry <- central(read.(offset, directory), []), do: located(entry, read, size)
+    found = central(read.(offset, directory), [], Rules.most_entries())
+    # Before their headers are read.
+    if why = refused.(for {name, _offset, _length} <- found, do: name), do: invalid(why)
+    for entry <- found, do: located(entry, read, size)
   end
 
   # The last record that ends with the file; an entry may contain its signature.
@@ -55,29 +66,32 @@ defmodule HfHub.DDUF.Zip do
     end
   end
 
+  defp central("", found, _left), do: Enum.reverse(found)
+  defp central(_more, _found, 0), do: invalid("it has more than #{Rules.most_entries()} entries")
+
   defp central(
          <<"PK", 1, 2, _versions::32, flags::little-16, method::little-16, _time::32, _crc::32,
            stored::little-32, length::little-32, named::little-16, extended::little-16, commented::little-16,
            _disk::16, _attributes::48, offset::little-32, rest::binary>>,
-         found
+         found,
+         left
        ) do
     case rest do
       <<name::binary-size(named), extra::binary-size(extended), _comment::binary-size(commented),
         rest::binary>> ->
         if method != 0 or Bitwise.band(flags, 1) == 1,
-          do: invalid("#{inspect(name)} is compressed or encrypted")
+          do: invalid("#{Rules.shown(name)} is compressed or encrypted")
 
         {length, stored, offset} = sizes({length, stored, offset}, extra)
-        if length != stored, do: invalid("#{inspect(name)} has two sizes")
-        central(rest, [{name, offset, length} | found])
+        if length != stored, do: invalid("#{Rules.shown(name)} has two sizes")
+        central(rest, [{name, offset, length} | found], left - 1)
 
       _cut ->
         invalid("its directory is damaged")
     end
   end
 
-  defp central("", found), do: Enum.reverse(found)
-  defp central(_damaged, _found), do: invalid("its directory is damaged")
+  defp central(_damaged, _found, _left), do: invalid("its directory is damaged")
 
   # The extra field has those of the three numbers, in this order, that do not fit into 32 bits.
   defp sizes({length, stored, offset} = sizes, extra) do
@@ -110,7 +124,7 @@ defmodule HfHub.DDUF.Zip do
          true <- first + length <= size do
       {name, first, length}
     else
-      _damaged -> invalid("the content of #{inspect(name)} is beyond its end, or has no header")
+      _damaged -> invalid("the content of #{Rules.shown(name)} is beyond its end, or has no header")
     end
   end
 
@@ -120,10 +134,9 @@ defmodule HfHub.DDUF.Zip do
   @doc """
   Writes an archive by a function that writes at a position. The entries are `{name, pieces}`, an enumerable of binaries.
 
-  Numbers from `limit` on are written in 64 bits. Returns the entries as `entries/2`.
+  Numbers from `limit` on are written in 64 bits. Returns the entries as `entries/3`.
   """
-  @spec write(Enumerable.t(), (non_neg_integer(), iodata() -> :ok), pos_integer()) ::
-          [{String.t(), non_neg_integer(), non_neg_integer()}]
+  @spec write(Enumerable.t(), (non_neg_integer(), iodata() -> :ok), pos_integer()) :: [entry()]
   def write(entries, put, limit \\ @saturated) do
     {written, at} =
       Enum.reduce(entries, {[], 0}, fn {name, pieces}, {written, at} ->
