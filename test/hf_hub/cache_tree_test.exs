@@ -43,4 +43,30 @@ defmodule HfHub.CacheTreeTest do
 
     assert_raise Error, fn -> Cache.tree!(id, [revision: "none"] ++ where) end
   end
+
+  test "is not that of a damaged or newer file", %{id: id, commit: commit, where: where} = context do
+    folder = Download.snapshot_download!(opts(context, repo_id: id))
+    path = Path.join([Path.dirname(Path.dirname(folder)), "trees", commit <> ".json"])
+    good = File.read!(path)
+
+    files = [
+      ~s({"a.txt": 1}),
+      ~s({"a.txt": {}}),
+      ~s({"a.txt": {"size": "1", "blob_id": "b"}}),
+      ~s({"a.txt": {"size": -1, "blob_id": "b"}}),
+      ~s({"a.txt": {"size": 1, "blob_id": null}}),
+      ~s({"a.txt": {"size": 1, "blob_id": "b", "lfs_sha256": 1}}),
+      ~s([])
+    ]
+
+    for text <-
+          ["[]", "", ~s({"format_version": 2, "files": {}})] ++
+            Enum.map(files, &~s({"format_version": 1, "files": #{&1}})) do
+      File.write!(path, text)
+      assert {^text, {:error, %Error{kind: :not_cached}}} = {text, Cache.tree(id, where)}
+    end
+
+    File.write!(path, good)
+    assert [_, _, _, _] = Cache.tree!(id, where)
+  end
 end

@@ -19,8 +19,9 @@ defmodule HfHub.Cache.CachedTree do
 
     with {:ok, ref} <- RepoRef.resolve(repo_id, opts),
          {:ok, commit} <- commit(ref, opts),
-         {:ok, files} <- files(Path.join([folder(ref, opts), "trees", commit <> ".json"]), ref, commit) do
-      {:ok, for(file <- files, entry = entry(file), below?(entry.path, ref.path), do: entry)}
+         {:ok, files} <-
+           with(:none <- stored(folder(ref, opts), commit), do: {:error, not_cached(ref, commit)}) do
+      {:ok, for(file <- files, below?(file.path, ref.path), do: file)}
     end
   end
 
@@ -36,15 +37,28 @@ defmodule HfHub.Cache.CachedTree do
       else: Path.join(Engine.cache_dir(opts), Path.basename(FS.repo_path(ref.repo_id, ref.repo_type)))
   end
 
-  defp files(path, ref, commit) do
-    with {:ok, text} <- RegularFile.read(path, @largest),
-         {:ok, %{"format_version" => @version, "files" => %{} = files}} <- Native.run(:parse_json, text) do
-      {:ok, Enum.sort(files)}
+  @doc """
+  Returns the files of a commit as the listing in the folder of a repository has them. One that is damaged or of a newer
+  format counts as none: the next download requests it again.
+  """
+  @spec stored(Path.t(), String.t()) :: {:ok, [TreeEntry.t()]} | :none
+  def stored(folder, commit) do
+    with {:ok, text} <- RegularFile.read(Path.join([folder, "trees", commit <> ".json"]), @largest),
+         {:ok, %{"format_version" => @version, "files" => %{} = files}} <- Native.run(:parse_json, text),
+         true <- Enum.all?(files, fn {_path, file} -> file?(file) end) do
+      {:ok, files |> Enum.sort() |> Enum.map(&entry/1)}
     else
-      # Also one that is damaged, or of a newer format: the next download requests it again.
-      _none -> {:error, not_cached(ref, commit)}
+      _none -> :none
     end
   end
+
+  defp file?(%{"size" => size, "blob_id" => blob_id} = file) do
+    texts? = Enum.all?(["lfs_sha256", "xet_hash"], &(file[&1] == nil or is_binary(file[&1])))
+    size?(size) and is_binary(blob_id) and texts? and (file["lfs_size"] == nil or size?(file["lfs_size"]))
+  end
+
+  defp file?(_other), do: false
+  defp size?(size), do: is_integer(size) and size >= 0
 
   defp not_cached(ref, commit) do
     message =

@@ -3,14 +3,14 @@ defmodule HfHub.Datasets.Listing do
   @moduledoc false
 
   alias HfHub.Api.TreeEntry
+  alias HfHub.Cache.CachedTree
   alias HfHub.Cards.Readme
   alias HfHub.DatasetFiles.{Layout, Place, Selection}
   alias HfHub.Download.Cached
-  alias HfHub.{Api, Download, Error, Options, RegularFile, RepoRef, StrictJson}
+  alias HfHub.{Api, Download, Error, Options, RegularFile, RepoRef}
 
   @card "README.md"
   @max_card 32 * 1_048_576
-  @max_listing 256 * 1_048_576
 
   @doc "Returns where the files of a dataset are, their listing, and the metadata of its card."
   @spec list(HfHub.repo() | {:local, Path.t()}, keyword()) ::
@@ -79,13 +79,11 @@ defmodule HfHub.Datasets.Listing do
   end
 
   defp of_commit(ref, folder, opts) do
-    stored = Path.join([Path.dirname(Path.dirname(folder)), "trees", ref.revision <> ".json"])
+    case CachedTree.stored(Path.dirname(Path.dirname(folder)), ref.revision) do
+      {:ok, tree} ->
+        {:ok, :wholly, tree}
 
-    with {:ok, text} <- RegularFile.read(stored, @max_listing),
-         {:ok, %{"format_version" => 1, "files" => %{} = files}} <- StrictJson.parse(text) do
-      {:ok, :wholly, for({path, _about} <- files, do: %TreeEntry{type: :file, path: path})}
-    else
-      _none ->
+      :none ->
         if Cached.only?(opts),
           do: {:ok, :partly, below(folder)},
           else: with({:ok, tree} <- Layout.listed(ref, opts), do: {:ok, :wholly, tree})
