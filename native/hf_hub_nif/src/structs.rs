@@ -203,6 +203,7 @@ impl<'a> Decoder<'a> {
         }
         table.empty.with(&values)
     }
+
     /// Returns the first value that is neither missing nor `false`, or else the last one.
     fn found(&self, json: Term<'a>, paths: &[Vec<Term<'a>>]) -> Term<'a> {
         let entry = |json: Term<'a>, name: &Term<'a>| json.map_get(*name).unwrap_or(self.nil);

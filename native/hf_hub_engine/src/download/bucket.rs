@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashSet,
-    fs,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -12,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     base::{
         blocking,
+        disk::write_atomically,
         error::{Error, ErrorKind, Result},
         ids::{EntryPath, Repo, Revision},
         input::RawPath,
@@ -104,10 +104,10 @@ async fn receive(hub: &Hub, mut spec: Spec, progress: &Progress) -> Result<Recei
     Ok(Received { fallback })
 }
 
-/// The content of an empty file is known.
+/// The content of an empty file is known. As with any other file, the name is replaced: what it was
+/// a link to keeps its content.
 fn create_empty(path: &Path) -> Result<()> {
-    let folder = path.parent().map_or(Ok(()), fs::create_dir_all);
-    folder.and_then(|()| fs::write(path, [])).map_err(|source| Error::io("write", path, source))
+    write_atomically(path, &[])
 }
 
 fn job(
@@ -135,4 +135,27 @@ fn job(
         stages,
         shared: spec.shared.clone(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn an_empty_file_replaces_a_link_and_not_what_it_leads_to() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, link) = (dir.path().join("file"), dir.path().join("new/link"));
+        fs::write(&file, "content").unwrap();
+        create_empty(&link).unwrap();
+        fs::remove_file(&link).unwrap();
+        fs::hard_link(&file, &link).unwrap();
+        create_empty(&link).unwrap();
+        assert_eq!(
+            (fs::read(&file).unwrap(), fs::read(&link).unwrap().len()),
+            (b"content".into(), 0)
+        );
+        assert_eq!(fs::read_dir(dir.path().join("new")).unwrap().count(), 1);
+    }
 }

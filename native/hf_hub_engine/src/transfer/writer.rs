@@ -271,8 +271,8 @@ impl Output {
         }
     }
 
-    /// Copies all of earlier attempts if the size is unknown: such a file has no resume record, so a gap that is left
-    /// by a crash would count as received.
+    /// Copies all of earlier attempts if the size is unknown: such a file has no resume record, so a
+    /// gap that is left by a crash would count as received.
     fn copy_without_record(&mut self) -> Result<()> {
         let is_recorded = self.partial.slot().size.is_some();
         while !is_recorded && self.copy_piece()? {}

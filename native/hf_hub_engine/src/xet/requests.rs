@@ -95,8 +95,8 @@ impl Requests {
         Err(invalid("it knows no version of the protocol"))
     }
 
-    /// Fetches and unpacks a part of an object in `room`, and calls `pass` with where its
-    /// pieces begin in the file, their bytes and the memory of these, while they arrive. A part that breaks off is
+    /// Fetches and unpacks a part of an object in `room`, and calls `pass` with where its pieces begin
+    /// in the file, their bytes and the memory of these, while they arrive. A part that breaks off is
     /// continued after what was passed on, and only attempts without any such bytes are counted.
     /// Returns how far the part was read: to the end of the wanted chunks.
     pub(super) async fn block<F: Future<Output = ()>>(

@@ -139,16 +139,11 @@ impl Orphan {
         let Some(slot) = &self.moves else { return Ok(()) };
         self.file.set_len(end)?;
         let left: Ranges = self.left.iter().cloned().collect();
+        let Some(size) = slot.size.filter(|_| !left.is_prefix()) else { return Ok(()) };
         // Without a record, which was behind it, too, gaps would count as received.
-        match slot
-            .size
-            .and_then(|size| Some((size, resume_record::encode(&slot.etag, size, &left)?)))
-        {
-            Some((size, record)) if self.left.len() > 1 => {
-                write_all_at(&self.file, &[record], resume_record::position(size))
-            }
-            _ => Ok(()),
-        }
+        resume_record::encode(&slot.etag, size, &left).map_or(Ok(()), |record| {
+            write_all_at(&self.file, &[record], resume_record::position(size))
+        })
     }
 
     fn took(&mut self, piece: &Range<u64>) {

@@ -350,6 +350,19 @@ fn moves_an_orphan_piece_by_piece_when_space_is_short() {
 }
 
 #[test]
+fn a_moved_orphan_without_the_first_bytes_never_counts_as_having_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let slot = slot(dir.path(), HELLO, Some(40 << 20));
+    let mut dead = Partial::create(slot.clone()).unwrap();
+    dead.write(10 << 20, &vec![7; 3 << 20]).unwrap();
+    drop(dead);
+    let mut orphans = Orphans::claim(&slot, true, true);
+    orphans.next_piece().unwrap().unwrap();
+    drop(orphans);
+    assert_eq!(slot.resumable(), 3 << 20);
+}
+
+#[test]
 fn a_heavily_fragmented_file_keeps_its_longest_ranges() {
     let dir = tempfile::tempdir().unwrap();
     let size = 1 << 40;

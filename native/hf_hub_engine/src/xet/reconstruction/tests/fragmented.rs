@@ -161,6 +161,46 @@ async fn a_plan_that_leads_to_the_same_bytes_again_and_again_is_refused() {
     assert_eq!((error.kind(), error.is_from_a_store()), (ErrorKind::InvalidResponse, true));
 }
 
+/// Reads some ranges, and keeps the last bytes as long as a disk may; returns how many there were.
+async fn read_some(layout: Layout, mut download: Reconstruction) -> Result<u64> {
+    let (mut read, mut last) = (0, None);
+    while let Some((at, bytes)) = download.next().await? {
+        read += bytes.len() as u64;
+        assert!((at..).zip(&bytes).step_by(509).all(|(at, byte)| layout.byte(at) == *byte), "{at}");
+        last = Some(bytes);
+        tokio::task::yield_now().await;
+    }
+    drop(last);
+    Ok(read)
+}
+
+#[tokio::test]
+async fn no_download_waits_for_another_whatever_the_files_are_made_of() {
+    let mut random = fastrand::Rng::with_seed(11);
+    for _ in 0..12 {
+        let (objects, deep) = (random.u8(1..5), random.u32(1..48));
+        let chunks = random.usize(1..96);
+        let chunk = || (random.u8(0..objects), random.u32(0..deep));
+        let layout = Layout::new(std::iter::repeat_with(chunk).take(chunks).collect::<Vec<_>>());
+        let server = layout.serve(no_extra).await;
+        let budget = random.u64(0..8) * MIB / 2;
+        let memory = Memory::new(budget);
+        let mut running = JoinSet::new();
+        let mut wanted = 0;
+        for order in [Order::OfTheFile, Order::OfArrival, Order::OfTheFile, Order::OfArrival] {
+            let cuts = std::iter::repeat_with(|| random.u64(0..layout.size())).take(6);
+            let ranges: Ranges = cuts.map(|at| at..(at + CHUNK).min(layout.size())).collect();
+            wanted += ranges.total();
+            let download = ranges_of(&server, &memory, order, ranges.iter().collect());
+            running.spawn(read_some(layout.clone(), download));
+        }
+        let all = tokio::time::timeout(LONG, running.join_all()).await.unwrap();
+        assert_eq!(all.into_iter().map(Result::unwrap).sum::<u64>(), wanted);
+        tokio::task::yield_now().await;
+        assert_eq!(memory.free(), budget);
+    }
+}
+
 /// The process of the next test, alone because memory is that of a process.
 #[cfg(target_os = "linux")]
 #[tokio::test]
