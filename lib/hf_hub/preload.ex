@@ -7,7 +7,7 @@ defmodule HfHub.Preload do
         {MyApp.Serving, models: MyApp.Models}
       ]
 
-  or a list, with the options of `HfHub.Download.snapshot_download/1`:
+  or a list, with the options of `HfHub.Download.snapshot_download/1` except `:dry_run` and `:progress_callback`:
 
       {HfHub.Preload,
        name: MyApp.Models,

@@ -7,6 +7,9 @@ defmodule HfHub.Preload.Loads do
   @typedoc "The key of a repository, and the function that loads it with the options of the network."
   @type load :: {String.t(), (keyword() -> {:ok, %{String.t() => Path.t()}} | {:error, Error.t()})}
 
+  # Those that would load another repository or nothing, or contradict the progress of the preload.
+  @not_own [:repo_id, :dry_run, :progress_callback]
+
   @doc "Raises `ArgumentError` if the options cannot be right, whatever the Hub has."
   @spec check!(keyword()) :: :ok
   def check!(opts) do
@@ -24,7 +27,13 @@ defmodule HfHub.Preload.Loads do
 
   defp check_listed!(repo) do
     {repo, own} = with_own(repo)
-    key!(repo)
+    key = key!(repo)
+
+    for name <- @not_own, own[name] do
+      raise ArgumentError,
+            "option :repos has the option #{inspect(name)} for #{inspect(key)}, which a preload does not take"
+    end
+
     Download.check_snapshot!(Keyword.put(own, :repo_id, repo))
   end
 
