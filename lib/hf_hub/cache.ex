@@ -288,7 +288,7 @@ defmodule HfHub.Cache do
   Compares the files of a folder with a repository on the Hub: those that differ, are missing, or are not in it.
 
   The folder is one that `HfHub.Download` has filled with `:local_dir`, or any other copy. Its `.git` and
-  `.cache/huggingface` are left out.
+  `.cache/huggingface` are left out. A Hub that lists no hashes of the contents is an error of kind `:invalid_response`.
 
   ## Options
 

@@ -28,7 +28,8 @@ defmodule HfHub.DDUF do
   Returns the entries of a DDUF file by their names, without their contents.
 
   The source is as for `HfHub.GGUF.read/2`, with the extension `.dduf`. What does not follow the format is an error of kind
-  `:invalid_response`: compressed entries, other kinds of files, folders that `model_index.json` does not list.
+  `:invalid_response`: compressed entries, other kinds of files, folders that `model_index.json` does not list. So are more
+  than 10,000 entries, and an index of more than 16 MiB.
 
   ## Options
 

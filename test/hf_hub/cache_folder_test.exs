@@ -67,4 +67,18 @@ defmodule HfHub.CacheFolderTest do
     assert_raise Error, fn -> Cache.verify_folder!(folder <> "x", id, ask) end
     assert_raise ArgumentError, ~r/:folder/, fn -> Cache.verify_folder("", id, ask) end
   end
+
+  test "a listing without hashes of contents is an error, not a difference", %{dir: dir} do
+    folder = write_files(Path.join(dir, "mirrored"), %{"a.txt" => "one"})
+
+    for listed <- [%{oid: "id-of-a-mirror"}, %{oid: nil}, %{oid: "1", lfs: %{oid: "none", size: 3}}] do
+      file = Map.merge(%{type: "file", path: "a.txt", size: 3}, listed)
+      hub = HfHub.Test.start_hub(%{}, routes: %{"GET /api/models/org/m/tree/main" => [file]})
+
+      assert {:error, %Error{kind: :invalid_response} = error} =
+               Cache.verify_folder(folder, "org/m", endpoint: hub.endpoint)
+
+      assert error.message =~ ~s(no hash of the content of "a.txt")
+    end
+  end
 end

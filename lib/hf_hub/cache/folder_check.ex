@@ -5,7 +5,7 @@ defmodule HfHub.Cache.FolderCheck do
   alias HfHub.{Api, Decode, Error, LocalFiles, Native, Options, RepoRef}
   alias HfHub.Cache.{FolderVerification, Tables}
   alias HfHub.Config.Source
-  alias HfHub.Lock.Pinning
+  alias HfHub.Lock.{Pinning, Text}
 
   @doc "Returns the result of `HfHub.Cache.verify_folder/3`."
   @spec run(Path.t(), HfHub.repo(), keyword()) :: {:ok, FolderVerification.t()} | {:error, Error.t()}
@@ -18,7 +18,9 @@ defmodule HfHub.Cache.FolderCheck do
          {:ok, present} <- present(folder, ref),
          {:ok, entries} <- listed(repo_id, opts),
          {both, missing} = Enum.split_with(entries, &MapSet.member?(present, &1.path)),
-         {:ok, mismatches} <- mismatches(both, folder, opts[:max_workers]) do
+         pinned = both |> Enum.map(&Pinning.pinned/1) |> Enum.sort_by(& &1.path, :desc),
+         :ok <- comparable(pinned, ref),
+         {:ok, mismatches} <- mismatches(pinned, folder, opts[:max_workers]) do
       facts = %{
         verified_path: folder,
         revision: ref.revision || "main",
@@ -54,11 +56,24 @@ defmodule HfHub.Cache.FolderCheck do
 
   defp paths(entries), do: entries |> Enum.map(& &1.path) |> Enum.sort()
 
-  defp mismatches(entries, folder, max_workers) do
+  # A file must not count as damaged because a mirror lists ids of its own.
+  defp comparable(files, ref) do
+    case Enum.find(files, &(not Text.hash?(&1.algorithm, &1.hash))) do
+      nil ->
+        :ok
+
+      %{path: path} ->
+        message =
+          "the listing of #{inspect(ref.repo_id)} has no hash of the content of #{inspect(path)} to compare with"
+
+        {:error, Error.new(:invalid_response, message, repo_id: ref.repo_id, path: path)}
+    end
+  end
+
+  defp mismatches(files, folder, max_workers) do
     workers = max_workers || System.schedulers_online()
 
-    entries
-    |> Enum.sort_by(& &1.path, :desc)
+    files
     |> Task.async_stream(&compare(&1, folder), max_concurrency: workers, timeout: :infinity)
     |> Enum.reduce_while({:ok, []}, fn
       {:ok, :same}, found -> {:cont, found}
@@ -67,9 +82,7 @@ defmodule HfHub.Cache.FolderCheck do
     end)
   end
 
-  defp compare(entry, folder) do
-    %{path: path, algorithm: algorithm, hash: expected} = Pinning.pinned(entry)
-
+  defp compare(%{path: path, algorithm: algorithm, hash: expected}, folder) do
     with {:ok, actual} <- Native.run(:hash_file, %{path: Path.join(folder, path), algorithm: algorithm}) do
       if actual == expected,
         do: :same,
