@@ -5,6 +5,7 @@ defmodule HfHub.Buckets.Copying do
 
   alias HfHub.Buckets.{Batch, Files, Operation}
   alias HfHub.{Api, Commit, Download, Error, Options, RepoRef, Request}
+  alias HfHub.RepoRef.Folder
 
   @doc "Copies a file or a folder; both places are `hf://` URIs or the URLs of pages."
   @spec run(String.t(), String.t(), keyword()) :: :ok | {:error, Error.t()}
@@ -64,8 +65,7 @@ defmodule HfHub.Buckets.Copying do
 
   # The Hub compares prefixes letter by letter, so that "logs" also matches "logs.json".
   defp below(entries, path) do
-    {:ok,
-     Enum.filter(entries, &(path == nil or &1.path == path or String.starts_with?(&1.path, path <> "/")))}
+    {:ok, Enum.filter(entries, &Folder.within?(&1.path, path))}
   rescue
     error in Error -> {:error, error}
   end

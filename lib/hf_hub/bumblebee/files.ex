@@ -4,6 +4,7 @@ defmodule HfHub.Bumblebee.Files do
 
   alias HfHub.Download.Cached
   alias HfHub.{Download, Error, Options, RepoFiles, RepoRef, StrictJson}
+  alias HfHub.RepoRef.Folder
 
   @configs ~w(config.json generation_config.json preprocessor_config.json scheduler_config.json tokenizer.json
               tokenizer_config.json special_tokens_map.json)
@@ -49,15 +50,12 @@ defmodule HfHub.Bumblebee.Files do
 
   # The revision is resolved by the first call, which also stores what it stands for, so that offline calls find it.
   defp snapshot(ref, names, opts) do
-    names = for name <- names, do: in_folder(ref.path, name)
+    names = for name <- names, do: Folder.join(ref, name)
 
     with {:ok, root} <- Download.existing_files(names, Options.given([repo_id: ref.repo_id] ++ opts)) do
       {:ok, if(ref.path, do: Path.join(root, ref.path), else: root), Path.basename(root)}
     end
   end
-
-  defp in_folder(nil, name), do: name
-  defp in_folder(folder, name), do: folder <> "/" <> name
 
   # The names with their etags, as the Hub lists them at that commit. If it cannot be asked, they are those in the cache, and
   # the rest of the call uses nothing else.

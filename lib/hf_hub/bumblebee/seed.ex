@@ -7,6 +7,7 @@ defmodule HfHub.Bumblebee.Seed do
   alias HfHub.Config.{Setting, Source}
   alias HfHub.{Error, Incomplete, Repository}
   alias HfHub.Native.Nif
+  alias HfHub.RepoRef.Folder
 
   # Bumblebee has no setting for it.
   @endpoint "https://huggingface.co"
@@ -31,7 +32,7 @@ defmodule HfHub.Bumblebee.Seed do
 
   # The URL is not encoded: Bumblebee's is not.
   defp file(folder, %{ref: ref} = found, {name, etag}) do
-    url = "#{@endpoint}/#{ref.repo_id}/resolve/#{ref.revision || "main"}/#{in_folder(ref.path, name)}"
+    url = "#{@endpoint}/#{ref.repo_id}/resolve/#{ref.revision || "main"}/#{Folder.join(ref, name)}"
     store(folder, url, etag, &File.cp(Path.join(found.folder, name), &1))
   end
 
@@ -46,7 +47,7 @@ defmodule HfHub.Bumblebee.Seed do
 
         %{
           type: "file",
-          path: in_folder(ref.path, name),
+          path: Folder.join(ref, name),
           oid: oid,
           size: File.stat!(Path.join(found.folder, name)).size
         }
@@ -91,9 +92,6 @@ defmodule HfHub.Bumblebee.Seed do
     do: Error.new(:io, "cannot write `#{path}`", path: path, reason: "#{:file.format_error(reason)}")
 
   defp each(items, fun), do: Enum.find_value(items, :ok, &with(:ok <- fun.(&1), do: nil))
-
-  defp in_folder(nil, name), do: name
-  defp in_folder(folder, name), do: folder <> "/" <> name
 
   # A copy in the cache, which is not a link, does not name its etag.
   defp etag_of(found, name) do

@@ -6,6 +6,7 @@ defmodule HfHub.Cache.CachedTree do
   alias HfHub.Cache.{Engine, Tables}
   alias HfHub.Config.Source
   alias HfHub.{Error, FS, Git, Native, Options, RegularFile, RepoRef}
+  alias HfHub.RepoRef.Folder
 
   @version 1
 
@@ -21,7 +22,7 @@ defmodule HfHub.Cache.CachedTree do
          {:ok, commit} <- commit(ref, opts),
          {:ok, files} <-
            with(:none <- stored(folder(ref, opts), commit), do: {:error, not_cached(ref, commit)}) do
-      {:ok, for(file <- files, below?(file.path, ref.path), do: file)}
+      {:ok, for(file <- files, Folder.within?(file.path, ref.path), do: file)}
     end
   end
 
@@ -71,7 +72,4 @@ defmodule HfHub.Cache.CachedTree do
     lfs = if sha256 = file["lfs_sha256"], do: %LfsInfo{sha256: sha256, size: file["lfs_size"]}
     %TreeEntry{type: :file, path: path, size: size, oid: blob_id, lfs: lfs, xet_hash: file["xet_hash"]}
   end
-
-  defp below?(_path, nil), do: true
-  defp below?(path, folder), do: path == folder or String.starts_with?(path, folder <> "/")
 end

@@ -6,6 +6,7 @@ defmodule HfHub.Cache.FolderCheck do
   alias HfHub.Cache.{FolderVerification, Tables}
   alias HfHub.Config.Source
   alias HfHub.Lock.{Pinning, Text}
+  alias HfHub.RepoRef.Folder
 
   @doc "Returns the result of `HfHub.Cache.verify_folder/3`."
   @spec run(Path.t(), HfHub.repo(), keyword()) :: {:ok, FolderVerification.t()} | {:error, Error.t()}
@@ -38,14 +39,17 @@ defmodule HfHub.Cache.FolderCheck do
     with {:ok, files} <- LocalFiles.all(folder),
          do:
            {:ok,
-            for({path, _info} <- files, ours?(path), below?(path, ref.path), into: MapSet.new(), do: path)}
+            for(
+              {path, _info} <- files,
+              ours?(path),
+              Folder.within?(path, ref.path),
+              into: MapSet.new(),
+              do: path
+            )}
   end
 
   # Folders of git and of downloads are never part of a repository.
   defp ours?(path), do: not ("/" <> path <> "/" =~ ~r"/(\.git|\.cache/huggingface)/")
-
-  defp below?(_path, nil), do: true
-  defp below?(path, folder), do: String.starts_with?(path, folder <> "/")
 
   defp listed(repo_id, opts) do
     call = Keyword.take(opts, Keyword.keys(Tables.folder()) -- [:max_workers])

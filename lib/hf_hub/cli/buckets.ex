@@ -8,6 +8,7 @@ defmodule HfHub.CLI.Buckets do
   alias HfHub.Buckets.Filter
   alias HfHub.CLI.{Call, Command, Cp, Flags, Listed, Output, Size, Sync}
   alias HfHub.RepoRef
+  alias HfHub.RepoRef.Folder
 
   @bucket [bucket: [doc: "Id or `hf://buckets/` address of the bucket"]]
 
@@ -114,15 +115,12 @@ defmodule HfHub.CLI.Buckets do
          prefix = if(ref.path, do: [prefix: ref.path], else: []),
          {:ok, entries} <- Buckets.list_tree(ref.repo_id, prefix ++ Call.options(call, [:recursive])) do
       entries
-      |> Enum.filter(&below?(&1.path, ref.path))
+      # The Hub compares the beginning of paths only: `logs` finds `logs.json`.
+      |> Enum.filter(&Folder.within?(&1.path, ref.path))
       |> Enum.map(&entry/1)
       |> Listed.shown(call.flags, call.output)
     end
   end
-
-  # The Hub compares the beginning of paths only: `logs` finds `logs.json`.
-  defp below?(_path, nil), do: true
-  defp below?(path, folder), do: path == folder or String.starts_with?(path, folder <> "/")
 
   defp entry(entry) do
     folder? = entry.type == :folder
@@ -204,7 +202,8 @@ defmodule HfHub.CLI.Buckets do
          {:ok, entries} <- Buckets.list_tree(id, [recursive: true] ++ prefix ++ Call.options(call)) do
       files =
         for entry <- entries,
-            entry.type != :folder and below?(entry.path, folder) and Filter.matches?(filter, entry.path),
+            entry.type != :folder and Folder.within?(entry.path, folder) and
+              Filter.matches?(filter, entry.path),
             do: entry
 
       size = files |> Enum.map(&(&1.size || 0)) |> Enum.sum() |> Size.units()

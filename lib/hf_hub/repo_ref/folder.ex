@@ -18,6 +18,11 @@ defmodule HfHub.RepoRef.Folder do
     end
   end
 
+  @doc "Returns whether a path is that of a folder, or of something in it; all paths are in `nil`."
+  @spec within?(String.t(), String.t() | nil) :: boolean()
+  def within?(_path, nil), do: true
+  def within?(path, folder), do: path == folder or String.starts_with?(path, folder <> "/")
+
   @doc "Resolves the reference of a file, as `HfHub.RepoRef.resolve/2`."
   @spec resolve(HfHub.repo(), String.t() | nil, keyword()) :: {:ok, RepoRef.t()} | {:error, Error.t()}
   def resolve(repo, name, opts) do
