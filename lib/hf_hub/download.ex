@@ -427,7 +427,8 @@ defmodule HfHub.Download do
   defp extract_dir(%{path: path, commit: commit, filename: filename}, false) do
     repo = String.replace_suffix(path, Path.join(["/snapshots", commit, filename]), "")
     folder = Path.join([repo, "extracted", commit, filename])
-    File.mkdir_p!(folder)
+    # Where it cannot be created, the error is that of the extraction.
+    _ignored = File.mkdir_p(folder)
     Path.join(folder, Path.basename(Extract.default_extract_path(path)))
   end
 end

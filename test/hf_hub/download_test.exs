@@ -813,6 +813,21 @@ defmodule HfHub.DownloadTest do
       assert File.read!(Path.join(elsewhere, "a/b.txt")) == "hello"
     end
 
+    test "is an error where its folder cannot be created", context do
+      zip = make_zip(context, [{String.to_charlist("a.txt"), "hello"}])
+
+      for {name, content} <- %{"data.zip" => zip, "a.txt.gz" => :zlib.gzip("hello")} do
+        {id, _commit} = repo(context, %{name => content})
+        opts = opts(context, repo_id: id, filename: name)
+        file = Download.hf_hub_download!(opts)
+        extracted = Path.join(file |> String.split("/snapshots/") |> hd(), "extracted")
+        File.write!(extracted, "no folder")
+        assert {:error, %Error{kind: :io}} = Download.hf_hub_download([extract: true] ++ opts)
+        File.rm!(extracted)
+        assert {:ok, _path} = Download.hf_hub_download([extract: true] ++ opts)
+      end
+    end
+
     test "never replaces a file of the repository", context do
       {id, _commit} = repo(context, %{"vocab.txt.gz" => :zlib.gzip("foreign"), "vocab.txt" => "own"})
       opts = opts(context, repo_id: id, filename: "vocab.txt")

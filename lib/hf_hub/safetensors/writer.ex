@@ -256,7 +256,9 @@ defmodule HfHub.Safetensors.Writer do
     folder = Path.dirname(path)
     Incomplete.clean(folder, ~r/\A\.#{names}\.[\d.-]+\.incomplete\z/)
 
-    for name <- File.ls!(folder),
+    # A folder may be one to write to only.
+    for {:ok, names_there} <- [File.ls(folder)],
+        name <- names_there,
         other = Path.join(folder, name),
         name =~ ~r/\A#{names}\z/ and other not in written,
         do: File.rm(other)
