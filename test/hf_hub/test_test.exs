@@ -238,4 +238,43 @@ defmodule HfHub.TestTest do
     assert {:ok, b} = file(two, "a")
     assert {File.read!(a), File.read!(b)} == {"1", "2"}
   end
+
+  test "a scripted Hub reads bodies in chunks, and survives what is no request" do
+    routes = %{"POST /up" => &%{body: &1.body}, "GET /ok" => %{ok: true}}
+    hub = start_hub(%{}, routes: routes)
+    port = URI.parse(hub.endpoint).port
+
+    sent = fn text ->
+      {:ok, socket} = :gen_tcp.connect(~c"127.0.0.1", port, [:binary, active: false])
+      :ok = :gen_tcp.send(socket, text)
+      # The connection ends after it.
+      :ok = :gen_tcp.shutdown(socket, :write)
+      received(socket, "")
+    end
+
+    chunks = "5;ext=1\r\nhello\r\n7\r\n\r\nworld\r\n0\r\ntrailer: 1\r\n\r\n"
+    post = "POST /up HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n" <> chunks
+
+    assert [_head, first, second] =
+             Regex.split(~r/content-length: \d+\r\n\r\n/, sent.(post <> "GET /ok HTTP/1.1\r\n\r\n"))
+
+    assert first =~ ~S({"body":"hello\r\nworld"})
+    assert second =~ "true"
+
+    for text <-
+          ["5\r\n", "GET http://other/x HTTP/1.1\r\n\r\n", "GET /ok HTTP/1.1\r\nno header\r\n\r\n"] ++
+            for(body <- ["x\r\n", "-1\r\n", "5\r\nhe"], do: String.replace(post, chunks, body)) do
+      assert sent.(text) == ""
+    end
+
+    assert sent.("GET /ok HTTP/1.1\r\n\r\n") =~ "true"
+    assert length(requests(hub)) == 3
+  end
+
+  defp received(socket, before) do
+    case :gen_tcp.recv(socket, 0, 5_000) do
+      {:ok, bytes} -> received(socket, before <> bytes)
+      {:error, _closed} -> before
+    end
+  end
 end

@@ -53,10 +53,10 @@ defmodule HfHub.Test.Connection do
       )
   end
 
+  # What is no request ends the connection; it must not reach the process of the Hub.
   defp read(socket) do
     with {:ok, {:http_request, method, {:abs_path, target}, _version}} <- :gen_tcp.recv(socket, 0),
          {:ok, headers} <- headers(socket, %{}),
-         :ok <- :inet.setopts(socket, packet: :raw),
          {:ok, body} <- body(socket, headers) do
       [path | query] = String.split(target, "?", parts: 2)
 
@@ -68,6 +68,8 @@ defmodule HfHub.Test.Connection do
          headers: headers,
          body: body
        }}
+    else
+      _no_request -> :ended
     end
   end
 
@@ -79,17 +81,43 @@ defmodule HfHub.Test.Connection do
       {:ok, :http_eoh} ->
         {:ok, headers}
 
-      other ->
-        other
+      _no_header ->
+        :ended
     end
+  end
+
+  # An upload whose length is not known before is sent in chunks.
+  defp body(socket, %{"transfer-encoding" => coding}) do
+    if String.downcase(coding) == "chunked", do: chunks(socket, []), else: :ended
   end
 
   defp body(socket, headers) do
     case Integer.parse(headers["content-length"] || "0") do
-      {length, ""} when length > 0 -> :gen_tcp.recv(socket, length)
+      {length, ""} when length > 0 -> bytes(socket, length)
       _none -> {:ok, ""}
     end
   end
+
+  defp chunks(socket, before) do
+    with {:ok, line} <- line(socket),
+         {length, _extension} when length > 0 <- Integer.parse(line, 16),
+         {:ok, chunk} <- bytes(socket, length),
+         {:ok, _end} <- line(socket) do
+      chunks(socket, [before, chunk])
+    else
+      {0, _extension} -> with :ok <- trailers(socket), do: {:ok, IO.iodata_to_binary(before)}
+      _no_chunk -> :ended
+    end
+  end
+
+  defp trailers(socket) do
+    with {:ok, line} <- line(socket), do: if(line in ["\r\n", "\n"], do: :ok, else: trailers(socket))
+  end
+
+  defp line(socket), do: with(:ok <- :inet.setopts(socket, packet: :line), do: :gen_tcp.recv(socket, 0))
+
+  defp bytes(socket, length),
+    do: with(:ok <- :inet.setopts(socket, packet: :raw), do: :gen_tcp.recv(socket, length))
 
   defp write(_socket, _method, %{fault: :hang}), do: Process.sleep(:infinity)
   defp write(_socket, _method, %{fault: :hang_up}), do: :hang_up
