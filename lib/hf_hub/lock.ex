@@ -289,7 +289,7 @@ defmodule HfHub.Lock do
 
   defp select(repo, {:ok, chosen}, entries, opts) do
     case Enum.filter(entries, &Reference.named?(&1, repo)) do
-      [] -> {:halt, {:error, unknown(inspect(repo), opts[:lock])}}
+      [] -> {:halt, {:error, unknown(Options.shown(repo), opts[:lock])}}
       found -> {:cont, {:ok, Enum.uniq(chosen ++ found)}}
     end
   end

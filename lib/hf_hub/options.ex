@@ -278,6 +278,14 @@ defmodule HfHub.Options do
 
   # An item of options that were passed in the place of a list.
   def shown({:token, _value}), do: "the option :token"
+
+  # Such as a repository with its options: their names only, as above.
+  def shown(tuple) when is_tuple(tuple) and tuple_size(tuple) > 1 do
+    place = tuple_size(tuple) - 1
+    options = elem(tuple, place)
+    readable(if Keyword.keyword?(options), do: put_elem(tuple, place, Keyword.keys(options)), else: tuple)
+  end
+
   def shown(value), do: readable(value)
 
   defp readable(value), do: HfHub.Native.Nif.shown(inspect(value, limit: 10, printable_limit: 100), nil)

@@ -159,6 +159,19 @@ defmodule HfHub.LockTest do
     end
   end
 
+  test "an error about a repository shows no token in its options", context do
+    lock = Path.join(context.dir, "hf_hub.lock")
+    File.write!(lock, "%{}")
+
+    for token <- ["hf_CANARY", "canary"], function <- [&Lock.get/1, &Lock.verify/1, &Lock.check/1] do
+      assert {:error, %Error{kind: :not_found} = error} =
+               function.(lock: lock, repos: [{:hf, "org/none", auth_token: token}])
+
+      assert error.message =~ ~s({:hf, "org/none", [:auth_token]} is not in)
+      refute inspect(error) =~ token
+    end
+  end
+
   test "verify finds a damaged file by its content, and get a file of another size", context do
     {id, _commit} = repo(context, %{"model.safetensors" => "weights"})
     pin!(context, id)

@@ -103,6 +103,8 @@ defmodule HfHub.PreloadTest do
           {[repos: [{"org/m", progress_callback: fn _done, _total -> :ok end}]], ":progress_callback"},
           {[repos: [{:hf}]], "list of repositories, got: {:hf}"},
           {[repos: [{:hf, "org/m", token: "hf_secret"}]], "token"},
+          {[repos: [{:hf, 1, auth_token: "a secret"}]], "{:hf, 1, [:auth_token]}"},
+          {[lock: "l", repos: [{"org/m", :x, token: "a secret"}]], "[:token]"},
           {[repos: ["org/m", {"org/m", repo_type: :dataset}]], ~s(contains "org/m" twice)},
           {[lock: "l", repos: [{"org/m", revision: "v1"}]], "have no options"},
           {[lock: "l", repos: [:org]], "got: :org"}
@@ -110,6 +112,7 @@ defmodule HfHub.PreloadTest do
       error = assert_raise ArgumentError, fn -> Preload.start_link(opts) end
       assert error.message =~ message, inspect({opts, error.message})
       refute error.message =~ "hf_secret"
+      refute error.message =~ "a secret"
     end
   end
 
