@@ -211,11 +211,16 @@ defmodule HfHub.Parity.CacheCareTest do
     Download.snapshot_download!(opts(context, repo_id: id))
     {^id, _new} = repo(context, Map.new(1..20, &{"new#{&1}.txt", "#{&1}"}), id: id)
 
+    # The Python client holds no lock between storing the ref and the first file: only the age of what it stores, which is
+    # no limit below, protects it from `prune`.
+    stored = Path.join(context.dir, "stored")
+
     theirs = """
     from pathlib import Path
     for _ in range(15):
         files = list(Path(snapshot_download("#{id}")).iterdir())
         assert len(files) == 21 and all(f.read_text() for f in files if f.suffix == ".txt"), files
+        Path("#{stored}").touch()
     print("whole")
     """
 
@@ -239,6 +244,8 @@ defmodule HfHub.Parity.CacheCareTest do
     """
 
     removals = """
+    Stream.repeatedly(fn -> Process.sleep(5) end) |> Enum.find(fn _ok -> File.exists?("#{stored}") end)
+
     for n <- 1..60 do
       {:ok, %{failures: []}} = HfHub.Cache.prune(older_than: 0, cache_dir: "#{context.cache}")
       {:ok, %{failures: []}} = HfHub.Cache.delete_revisions(["#{old}"], cache_dir: "#{context.cache}")

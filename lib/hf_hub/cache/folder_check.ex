@@ -36,16 +36,10 @@ defmodule HfHub.Cache.FolderCheck do
   end
 
   defp present(folder, ref) do
-    with {:ok, files} <- LocalFiles.all(folder),
-         do:
-           {:ok,
-            for(
-              {path, _info} <- files,
-              ours?(path),
-              Folder.within?(path, ref.path),
-              into: MapSet.new(),
-              do: path
-            )}
+    with {:ok, files} <- LocalFiles.all(folder) do
+      paths = for {path, _info} <- files, ours?(path), Folder.within?(path, ref.path), do: path
+      {:ok, MapSet.new(paths)}
+    end
   end
 
   # Folders of git and of downloads are never part of a repository.
