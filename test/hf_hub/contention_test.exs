@@ -92,7 +92,8 @@ defmodule HfHub.ContentionTest do
     assert File.read!(Path.join(folder, "model.safetensors")) == content
     assert_right(context.cache)
     assert_received %{activity: :done, bytes_resumed: resumed}
-    assert resumed >= left, "#{left} bytes were noted, #{resumed} were used"
+    # A range of less than 256 KiB between two gaps is requested again; each connection may leave one.
+    assert resumed > left - 2 * 262_144, "#{left} bytes were noted, #{resumed} were used"
     assert Path.wildcard(context.cache <> "/**/*.incomplete") == []
     File.rm_rf!(context.cache)
     if interrupted, do: resumed
