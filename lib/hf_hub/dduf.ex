@@ -12,14 +12,7 @@ defmodule HfHub.DDUF do
   alias HfHub.DDUF.{Entry, Rules, Writer, Zip}
   alias HfHub.{Error, LocalFiles, Native, Options, RandomAccess}
 
-  @read [
-          filename: [
-            type: :string,
-            doc: "Path of the file in the repository. Required unless the reference contains it."
-          ],
-          cache_dir: [type: :path, doc: "Cache folder. Defaults to `HfHub.Config.cache_dir/0`."],
-          local_files_only: Options.local_files_only()
-        ] ++ Options.repo_type() ++ Options.revision() ++ Options.common()
+  @read Options.one_file()
 
   @typedoc "Content of an entry: a file on this machine, or bytes."
   @type content :: {:path, Path.t()} | {:binary, binary()}

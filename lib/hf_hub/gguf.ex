@@ -12,14 +12,7 @@ defmodule HfHub.GGUF do
   alias HfHub.{Error, Options, RandomAccess}
   alias HfHub.GGUF.{Header, Parser}
 
-  @read [
-          filename: [
-            type: :string,
-            doc: "Path of the file in the repository. Required unless the reference contains it."
-          ],
-          cache_dir: [type: :path, doc: "Cache folder. Defaults to `HfHub.Config.cache_dir/0`."],
-          local_files_only: Options.local_files_only()
-        ] ++ Options.repo_type() ++ Options.revision() ++ Options.common()
+  @read Options.one_file()
 
   @doc """
   Reads the header of a file.

@@ -107,6 +107,19 @@ defmodule HfHub.Options do
     [type: :boolean, default: false, doc: "Whether to use cached files only; a missing file is an error."]
   end
 
+  @doc "Returns the options of functions that read one file of a repository, cached or on the Hub."
+  @spec one_file() :: table()
+  def one_file do
+    [
+      filename: [
+        type: :string,
+        doc: "Path of the file in the repository. Required unless the reference contains it."
+      ],
+      cache_dir: [type: :path, doc: "Cache folder. Defaults to `HfHub.Config.cache_dir/0`."],
+      local_files_only: local_files_only()
+    ] ++ repo_type() ++ revision() ++ common()
+  end
+
   @doc "Returns the options of calls that transfer file contents, including those of `common/0`."
   @spec transfer() :: table()
   def transfer do
