@@ -19,6 +19,7 @@ defmodule HfHub.CommitScheduler do
   alias HfHub.Commit.{CommitInfo, Operation, Unwanted}
   alias HfHub.Config.Source
   alias HfHub.{Commit, Error, Fnmatch, Git, LocalFiles, Options, Repo}
+  alias HfHub.Error.Io
 
   @options [
              repo_id: [type: :string, required: true, doc: "Id of the repository."],
@@ -209,9 +210,7 @@ defmodule HfHub.CommitScheduler do
 
   defp folder(path) do
     with {:error, reason} <- File.mkdir_p(path),
-         do:
-           {:error,
-            Error.new(:io, "cannot create `#{path}`", path: path, reason: "#{:file.format_error(reason)}")}
+         do: {:error, Io.new("create", path, reason)}
   end
 
   defp changed(files, %{opts: opts, committed: committed}),

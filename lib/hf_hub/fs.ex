@@ -31,10 +31,14 @@ defmodule HfHub.FS do
   """
   @doc python: "repo_folder_name"
   @spec repo_path(String.t(), repo_type()) :: Path.t()
-  def repo_path(repo_id, repo_type)
-      when repo_type in [:model, :dataset, :space, "model", "dataset", "space"] do
-    Path.join(Config.cache_dir(), "#{repo_type}s--" <> String.replace(repo_id, "/", "--"))
-  end
+  def repo_path(repo_id, repo_type), do: Path.join(Config.cache_dir(), repo_folder(repo_id, repo_type))
+
+  @doc false
+  # Its name in any cache.
+  @spec repo_folder(String.t(), repo_type()) :: String.t()
+  def repo_folder(repo_id, repo_type)
+      when repo_type in [:model, :dataset, :space, "model", "dataset", "space"],
+      do: "#{repo_type}s--" <> String.replace(repo_id, "/", "--")
 
   @doc """
   Returns the path of a file in the cache, whether or not it exists.

@@ -330,9 +330,7 @@ defmodule HfHub.Git do
     end
   end
 
-  defp start(%{ref: %{revision: revision}}) when is_binary(revision),
-    do: if(revision =~ ~r/\A[0-9a-f]{40}([0-9a-f]{24})?\z/, do: revision)
-
+  defp start(%{ref: %{revision: revision}}), do: if(Resolution.commit?(revision), do: revision)
   defp start(_request), do: nil
 
   defp created(:ok, made, _existing, _opts), do: {:ok, made}

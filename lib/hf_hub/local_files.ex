@@ -3,6 +3,7 @@ defmodule HfHub.LocalFiles do
   @moduledoc false
 
   alias HfHub.Error
+  alias HfHub.Error.Io
 
   @type info :: {size :: non_neg_integer(), seconds :: integer()}
 
@@ -33,8 +34,7 @@ defmodule HfHub.LocalFiles do
       {:error, reason} ->
         place = Path.join(root, folder)
 
-        {:error,
-         Error.new(:io, "cannot list `#{place}`", path: place, reason: "#{:file.format_error(reason)}")}
+        {:error, Io.new("list", place, reason)}
     end
   end
 

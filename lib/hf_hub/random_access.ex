@@ -101,8 +101,8 @@ defmodule HfHub.RandomAccess do
 
   # With a copy, an unresponsive Hub is not waited for.
   defp asking(files) do
-    patience = if Enum.any?(files, &match?({:ok, _path}, copy(&1))), do: [retries: 0], else: []
-    &on_the_hub(&1, patience)
+    retries = if Enum.any?(files, &match?({:ok, _path}, copy(&1))), do: [retries: 0], else: []
+    &on_the_hub(&1, retries)
   end
 
   defp stale(files, error) do
@@ -167,16 +167,16 @@ defmodule HfHub.RandomAccess do
     Cache.cache_path(Options.given(place))
   end
 
-  defp on_the_hub(opts, patience) do
+  defp on_the_hub(opts, retries) do
     if (opts[:revision] || "") =~ @commit,
-      do: with({:error, _not_cached} <- cached(opts), do: asked(opts, patience)),
-      else: asked(opts, patience)
+      do: with({:error, _not_cached} <- cached(opts), do: asked(opts, retries)),
+      else: asked(opts, retries)
   end
 
-  defp asked(opts, patience) do
+  defp asked(opts, retries) do
     of_hub = Options.given(Keyword.drop(opts, [:cache_dir, :local_files_only]))
 
-    case Download.file_metadata(Keyword.merge(of_hub, patience)) do
+    case Download.file_metadata(Keyword.merge(of_hub, retries)) do
       {:ok, metadata} -> at_commit(metadata, opts)
       {:error, error} -> {if(Cached.replaces?(error), do: :unanswered, else: :error), error}
     end

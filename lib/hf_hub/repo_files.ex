@@ -107,7 +107,7 @@ defmodule HfHub.RepoFiles do
     cache_dir = about[:cache_dir] || Config.cache_dir()
 
     with {:ok, commit} <- Git.resolve_revision(repository, [cache_dir: cache_dir] ++ opts),
-         snapshot = Path.join([cache_dir, Path.basename(FS.repo_path(id, :model)), "snapshots", commit]),
+         snapshot = Path.join([cache_dir, FS.repo_folder(id, :model), "snapshots", commit]),
          true <- File.dir?(snapshot) do
       {:ok, snapshot}
     else

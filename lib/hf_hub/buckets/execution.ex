@@ -4,6 +4,7 @@ defmodule HfHub.Buckets.Execution do
 
   alias HfHub.Buckets.{Batch, Downloads, Operation, SyncPlan, TreeEntry}
   alias HfHub.{Error, RepoRef}
+  alias HfHub.Error.Io
 
   @typedoc "The direction, the bucket and the prefix in it, and the folder on this machine."
   @type way :: %{
@@ -54,8 +55,7 @@ defmodule HfHub.Buckets.Execution do
         :ok
 
       {:error, reason} ->
-        {:error,
-         Error.new(:io, "cannot delete `#{file}`", path: file, reason: "#{:file.format_error(reason)}")}
+        {:error, Io.new("delete", file, reason)}
     end
   end
 

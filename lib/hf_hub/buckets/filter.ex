@@ -4,6 +4,7 @@ defmodule HfHub.Buckets.Filter do
   @moduledoc false
 
   alias HfHub.{Error, Fnmatch}
+  alias HfHub.Error.Io
 
   @type t :: %{rules: [{:include | :exclude, String.t()}], exclude: [String.t()], include: [String.t()]}
 
@@ -22,7 +23,7 @@ defmodule HfHub.Buckets.Filter do
         {:ok, for(line <- String.split(text, "\n"), line = String.trim(line), rule = rule(line), do: rule)}
 
       {:error, reason} ->
-        {:error, Error.new(:io, "cannot read `#{path}`", path: path, reason: "#{:file.format_error(reason)}")}
+        {:error, Io.new("read", path, reason)}
     end
   end
 

@@ -5,6 +5,7 @@ defmodule HfHub.Buckets.Sync do
   alias HfHub.Buckets.{Execution, Files, Filter, SyncOperation, SyncPlan, Tables}
   alias HfHub.Config.Source
   alias HfHub.{Error, LocalFiles, Options, RepoRef}
+  alias HfHub.Error.Io
   alias HfHub.Native.Nif
 
   # Times that differ by less count as equal, in milliseconds.
@@ -199,9 +200,7 @@ defmodule HfHub.Buckets.Sync do
 
   defp save(plan, path) do
     with {:error, reason} <- File.write(path, SyncPlan.to_jsonl(plan)),
-         do:
-           {:error,
-            Error.new(:io, "cannot write `#{path}`", path: path, reason: "#{:file.format_error(reason)}")}
+         do: {:error, Io.new("write", path, reason)}
   end
 
   defp carry_out(plan, way, entries, opts), do: Execution.run(plan, way, &(entries[&1] || &1), opts)
@@ -226,7 +225,7 @@ defmodule HfHub.Buckets.Sync do
         SyncPlan.from_jsonl(text)
 
       {:error, reason} ->
-        {:error, Error.new(:io, "cannot read `#{path}`", path: path, reason: "#{:file.format_error(reason)}")}
+        {:error, Io.new("read", path, reason)}
     end
   end
 

@@ -6,6 +6,7 @@ defmodule HfHub.Bumblebee.Seed do
   alias HfHub.Bumblebee.Files
   alias HfHub.Config.{Setting, Source}
   alias HfHub.{Error, Incomplete, Repository}
+  alias HfHub.Error.Io
   alias HfHub.Native.Nif
   alias HfHub.RepoRef.Folder
 
@@ -77,19 +78,16 @@ defmodule HfHub.Bumblebee.Seed do
     else
       {:error, reason} ->
         File.rm(beside)
-        {:error, io(path, reason)}
+        {:error, Io.new("write", path, reason)}
     end
   end
 
   defp made(folder) do
     case File.mkdir_p(folder) do
       :ok -> Incomplete.clean(folder, ~r/\.incomplete\z/)
-      {:error, reason} -> {:error, io(folder, reason)}
+      {:error, reason} -> {:error, Io.new("write", folder, reason)}
     end
   end
-
-  defp io(path, reason),
-    do: Error.new(:io, "cannot write `#{path}`", path: path, reason: "#{:file.format_error(reason)}")
 
   defp each(items, fun), do: Enum.find_value(items, :ok, &with(:ok <- fun.(&1), do: nil))
 

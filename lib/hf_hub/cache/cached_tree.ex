@@ -35,7 +35,7 @@ defmodule HfHub.Cache.CachedTree do
   defp folder(ref, opts) do
     if opts[:local_dir],
       do: Path.join(Source.expand(opts[:local_dir]), ".cache/huggingface"),
-      else: Path.join(Engine.cache_dir(opts), Path.basename(FS.repo_path(ref.repo_id, ref.repo_type)))
+      else: Path.join(Engine.cache_dir(opts), FS.repo_folder(ref.repo_id, ref.repo_type))
   end
 
   @doc """

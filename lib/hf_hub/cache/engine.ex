@@ -65,7 +65,7 @@ defmodule HfHub.Cache.Engine do
   def folder(opts) do
     if opts[:repo_id] do
       with {:ok, _repo, ref} <- repo(opts[:repo_id], opts) do
-        {:ok, [{Path.basename(FS.repo_path(ref.repo_id, ref.repo_type)), nil}]}
+        {:ok, [{FS.repo_folder(ref.repo_id, ref.repo_type), nil}]}
       end
     else
       {:ok, nil}

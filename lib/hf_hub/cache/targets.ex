@@ -4,6 +4,7 @@ defmodule HfHub.Cache.Targets do
   # damaged repository is found by its folder.
   @moduledoc false
 
+  alias HfHub.Git.Resolution
   alias HfHub.RepoRef
 
   @doc """
@@ -20,7 +21,7 @@ defmodule HfHub.Cache.Targets do
     lower = String.downcase(name)
 
     cond do
-      lower =~ ~r/\A([0-9a-f]{40}|[0-9a-f]{64})\z/ -> by_commit(report.repos, lower)
+      Resolution.commit?(lower) -> by_commit(report.repos, lower)
       lower =~ ~r"\A(hf|https?)://" -> by_reference(report, name, opts)
       true -> by_name(report.repos, lower) || by_folder(report, name)
     end

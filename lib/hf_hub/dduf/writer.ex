@@ -4,6 +4,7 @@ defmodule HfHub.DDUF.Writer do
 
   alias HfHub.DDUF.{Rules, Zip}
   alias HfHub.{Error, Incomplete, Native, Options}
+  alias HfHub.Error.Io
 
   @chunk 8 * 1024 * 1024
 
@@ -96,10 +97,7 @@ defmodule HfHub.DDUF.Writer do
   defp succeed!(:ok, _path, _verb), do: :ok
   defp succeed!({:ok, value}, _path, _verb), do: value
 
-  defp succeed!({:error, reason}, path, verb) do
-    reason = "#{:file.format_error(reason)}"
-    throw({:failed, Error.new(:io, "cannot #{verb} `#{path}`", path: path, reason: reason)})
-  end
+  defp succeed!({:error, reason}, path, verb), do: throw({:failed, Io.new(verb, path, reason)})
 
   @spec refuse!(Path.t(), String.t()) :: no_return()
   defp refuse!(path, why),

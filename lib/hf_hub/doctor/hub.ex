@@ -6,8 +6,7 @@ defmodule HfHub.Doctor.Hub do
 
   alias HfHub.{Api, Error, RepoRef, Request}
   alias HfHub.Doctor.Clock
-
-  @commit ~r/\A([0-9a-f]{40}|[0-9a-f]{64})\z/
+  alias HfHub.Git.Resolution
 
   @doc "Returns the results."
   @spec checks(map()) :: [HfHub.Doctor.Check.t()]
@@ -126,7 +125,7 @@ defmodule HfHub.Doctor.Hub do
        "without X-Repo-Commit, downloads need one more request, and files have no known commit"}
 
   defp commit(commit) do
-    if commit =~ @commit,
+    if Resolution.commit?(commit),
       do: {true, "names the commit", nil},
       else:
         {false, "names a revision instead of the commit",

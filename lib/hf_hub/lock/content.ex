@@ -47,7 +47,7 @@ defmodule HfHub.Lock.Content do
   @doc "Returns the folder of an entry's commit below a cache folder."
   @spec folder(Entry.t(), Path.t()) :: Path.t()
   def folder(entry, cache_dir) do
-    repo = Path.basename(FS.repo_path(entry.repo_id, entry.repo_type))
+    repo = FS.repo_folder(entry.repo_id, entry.repo_type)
     Path.join([cache_dir, repo, "snapshots", entry.commit])
   end
 

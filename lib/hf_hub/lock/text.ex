@@ -4,6 +4,7 @@ defmodule HfHub.Lock.Text do
   @moduledoc false
 
   alias HfHub.Error
+  alias HfHub.Git.Resolution
   alias HfHub.Lock.{Entry, PinnedFile}
   alias HfHub.Native.Nif
 
@@ -152,7 +153,7 @@ defmodule HfHub.Lock.Text do
 
   # Names become paths on disk.
   defp check(entry) do
-    unless entry.commit =~ ~r/\A([0-9a-f]{40}|[0-9a-f]{64})\z/,
+    unless Resolution.commit?(entry.commit),
       do: throw({:invalid, "the commit of #{inspect(name(entry))} is not 40 or 64 hex digits"})
 
     repo = %{repo_type: to_string(entry.repo_type), id: entry.repo_id}

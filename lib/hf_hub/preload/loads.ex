@@ -16,13 +16,8 @@ defmodule HfHub.Preload.Loads do
     if opts[:repos] == nil and opts[:lock] == nil,
       do: raise(ArgumentError, "option :repos or :lock is required")
 
-    repos = opts[:repos] || []
-    for repo <- repos, do: if(opts[:lock], do: key!(repo), else: check_listed!(repo))
-
-    unless opts[:lock],
-      do: check_unique!(Enum.map(repos, fn repo -> repo |> with_own() |> elem(0) |> key!() end))
-
-    :ok
+    keys = for repo <- opts[:repos] || [], do: if(opts[:lock], do: key!(repo), else: check_listed!(repo))
+    if opts[:lock], do: :ok, else: check_unique!(keys)
   end
 
   defp check_listed!(repo) do
@@ -35,6 +30,7 @@ defmodule HfHub.Preload.Loads do
     end
 
     Download.check_snapshot!(Keyword.put(own, :repo_id, repo))
+    key
   end
 
   # Their folders would have the same key.

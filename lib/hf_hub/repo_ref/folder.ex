@@ -25,17 +25,15 @@ defmodule HfHub.RepoRef.Folder do
 
   @doc "Resolves the reference of a file, as `HfHub.RepoRef.resolve/2`."
   @spec resolve(HfHub.repo(), String.t() | nil, keyword()) :: {:ok, RepoRef.t()} | {:error, Error.t()}
-  def resolve(repo, name, opts) do
-    with {:ok, ref} <- RepoRef.parse(repo, opts),
-         :ok <- RepoRef.beside(ref, name),
-         do: RepoRef.resolve(repo, [path: join(ref, name)] ++ opts)
-  end
+  def resolve(repo, name, opts), do: resolve(repo, name, opts, &join/2)
 
   @doc "Resolves the reference of a folder, which is relative to that of the reference."
   @spec resolve_folder(HfHub.repo(), String.t() | nil, keyword()) :: {:ok, RepoRef.t()} | {:error, Error.t()}
-  def resolve_folder(repo, folder, opts) do
+  def resolve_folder(repo, folder, opts), do: resolve(repo, folder, opts, &below/2)
+
+  defp resolve(repo, given, opts, path) do
     with {:ok, ref} <- RepoRef.parse(repo, opts),
-         :ok <- RepoRef.beside(ref, folder),
-         do: RepoRef.resolve(repo, [path: below(ref, folder)] ++ opts)
+         :ok <- RepoRef.beside(ref, given),
+         do: RepoRef.resolve(repo, [path: path.(ref, given)] ++ opts)
   end
 end

@@ -4,6 +4,7 @@ defmodule HfHub.Safetensors.Writer do
   @moduledoc false
 
   alias HfHub.{Brief, Error, Incomplete, Options}
+  alias HfHub.Error.Io
   alias HfHub.Native.Nif
   alias HfHub.Safetensors.{AsNx, Dtype, Header}
 
@@ -225,8 +226,7 @@ defmodule HfHub.Safetensors.Writer do
   defp each(places, fun) do
     Enum.find_value(places, :ok, fn {path, _beside, _fill} = place ->
       with {:error, reason} <- fun.(place) do
-        {:error,
-         Error.new(:io, "cannot write `#{path}`", path: path, reason: "#{:file.format_error(reason)}")}
+        {:error, Io.new("write", path, reason)}
       else
         :ok -> nil
       end
